@@ -1,0 +1,1 @@
+"""The native engine: the keeper forks, the daemon restarts."""

@@ -1,0 +1,1 @@
+"""The systemd engine: processes are transient units, groups are slices, logs the journal."""

@@ -1,0 +1,1 @@
+"""Log files: read backwards, follow, rotate."""

@@ -1,0 +1,1 @@
+"""The use cases, by noun, over a state store and a backend."""
