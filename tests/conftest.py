@@ -11,13 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import lab  # noqa: E402  (found by the line above, wherever the tests run)
+import lab  # found by the line above, wherever the tests run
 
 BACKENDS = ("native", "systemd")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--backend", choices=(*BACKENDS, "all"), default="all", help="the contract on this backend alone")
+    parser.addoption("--backend", choices=(*BACKENDS, "all"), default="all", help="only on this backend")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

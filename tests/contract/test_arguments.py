@@ -6,9 +6,36 @@ import sys
 from lab import Programs, Sentinel, eventually
 
 NASTY = [
-    "a b", "$HOME", "${HOME}", "$$", "%n", "%%", "'", '"', "it's \"quoted\"", "two\nlines", "tab\there", "grüße €", "",
-    "\\", "\\n", "-x", "--name", "*", ";", "a;b|c&d", "#no", "~", "!", "`id`", "=", "A=B", " lead", "trail ", "@{x}",
-]  # fmt: skip
+    "a b",
+    "$HOME",
+    "${HOME}",
+    "$$",
+    "%n",
+    "%%",
+    "'",
+    '"',
+    'it\'s "quoted"',
+    "two\nlines",
+    "tab\there",
+    "grüße €",
+    "",
+    "\\",
+    "\\n",
+    "-x",
+    "--name",
+    "*",
+    ";",
+    "a;b|c&d",
+    "#no",
+    "~",
+    "!",
+    "`id`",
+    "=",
+    "A=B",
+    " lead",
+    "trail ",
+    "@{x}",
+]
 
 
 def test_arguments_arrive_byte_for_byte(sentinel: Sentinel, programs: Programs) -> None:
@@ -37,8 +64,8 @@ def test_one_word_without_shell_syntax_is_executed_directly(sentinel: Sentinel, 
     assert f"pid: {programs.pid()})" in result.out
 
 
-def test_each_level_of_the_environment_beats_the_weaker_ones(sentinel: Sentinel, programs: Programs) -> None:
-    """Weakest first: the shell's, the home's .env, the directory's .env, the group's, its file, file, --env, ports."""
+def test_stronger_levels_of_the_environment_win(sentinel: Sentinel, programs: Programs) -> None:
+    """Weakest first: shell, the home's .env, the directory's, group, its file, --env-file, --env, ports."""
     names = [f"LEVEL_{number}" for number in range(1, 9)]
 
     def file(level: int) -> str:
@@ -55,15 +82,26 @@ def test_each_level_of_the_environment_beats_the_weaker_ones(sentinel: Sentinel,
     own_file.write_text(file(6))
     sentinel.ok("group", "create", "g", *pairs(4), "--env-file", group_file)
     sentinel.ok(
-        "run", "--name", "env", "--group", "g", "--env-file", own_file, *pairs(7), "--port", "LEVEL_8=", "--",
-        *programs.report(), env=dict.fromkeys(names, "1"),
-    )  # fmt: skip
+        "run",
+        "--name",
+        "env",
+        "--group",
+        "g",
+        "--env-file",
+        own_file,
+        *pairs(7),
+        "--port",
+        "LEVEL_8=",
+        "--",
+        *programs.report(),
+        env=dict.fromkeys(names, "1"),
+    )
     seen = programs.reported()["env"]
     port = sentinel.status("env")["ports"]["LEVEL_8"]
     assert [seen[name] for name in names] == ["1", "2", "3", "4", "5", "6", "7", str(port)]
 
 
-def test_the_environment_of_run_is_kept_until_it_is_captured_anew(sentinel: Sentinel, programs: Programs) -> None:
+def test_the_environment_is_kept_until_captured_anew(sentinel: Sentinel, programs: Programs) -> None:
     def restarted(*options: str, value: str) -> str | None:
         programs.path("report").unlink(missing_ok=True)
         sentinel.ok("restart", "env", *options, env={"LAB_CAPTURED": value})

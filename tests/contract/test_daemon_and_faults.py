@@ -68,10 +68,6 @@ def test_killing_the_daemon_loses_nothing(sentinel: Sentinel, programs: Programs
     assert len(programs.starts(1, "ended")) == 1
 
 
-def keepers(sentinel: Sentinel) -> list[int]:
-    return [pid for pid, what in lab.processes_naming(sentinel.home).items() if "keeper" in what.split(str(lab.PYTHON))[0]]
-
-
 @only_native
 def test_killing_the_keeper_doubles_nothing(sentinel: Sentinel, programs: Programs) -> None:
     sentinel.ok("run", "--name", "w", "--restart", "--", *programs.steady())
@@ -118,7 +114,9 @@ def test_parallel_runs_are_all_recorded(sentinel: Sentinel) -> None:
 
 
 def test_parallel_restarts_leave_one_copy(sentinel: Sentinel, programs: Programs) -> None:
-    sentinel.ok("run", "--name", "w", "--", "/bin/sh", "-c", f"echo $$ >> {programs.path('starts')}; exec sleep 1000")
+    sentinel.ok(
+        "run", "--name", "w", "--", "/bin/sh", "-c", f"echo $$ >> {programs.path('starts')}; exec sleep 1000"
+    )
     programs.starts(1)
     restarts = [sentinel.spawn("restart", "w") for _ in range(4)]
     for restart in restarts:
@@ -152,7 +150,19 @@ def test_a_home_of_any_length(sentinel_at: Maker, deep_home: Path, backend: str,
     deep.ok("daemon", "stop")
 
 
-ODD = ["007", "42", "a-b", "a.b", "a_b", "x@y", "c++", "größe", "日本", "n" * 128, "\N{GREEK SMALL LETTER ALPHA}" * 128]
+ODD = [
+    "007",
+    "42",
+    "a-b",
+    "a.b",
+    "a_b",
+    "x@y",
+    "c++",
+    "größe",
+    "日本",
+    "n" * 128,
+    "\N{GREEK SMALL LETTER ALPHA}" * 128,
+]
 
 
 def test_odd_names_are_names(sentinel: Sentinel) -> None:
@@ -177,9 +187,13 @@ def test_a_reader_that_goes_away_is_no_error(sentinel: Sentinel) -> None:
         read_end, write_end = os.pipe()
         os.close(read_end)
         done = subprocess.run(
-            sentinel.command(*args), stdout=write_end, stderr=subprocess.PIPE, env=sentinel.environment(),
-            timeout=60, check=False,
-        )  # fmt: skip
+            sentinel.command(*args),
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            env=sentinel.environment(),
+            timeout=60,
+            check=False,
+        )
         os.close(write_end)
         assert b"Traceback" not in done.stderr
         assert b"BrokenPipe" not in done.stderr
@@ -190,9 +204,14 @@ def test_no_color_means_no_colour_on_a_terminal(sentinel: Sentinel) -> None:
     sentinel.ok("run", "sleep 1000", "--name", "w")
     master, slave = pty.openpty()
     done = subprocess.run(
-        sentinel.command("list"), stdin=slave, stdout=slave, stderr=subprocess.PIPE, timeout=60, check=True,
+        sentinel.command("list"),
+        stdin=slave,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=True,
         env=sentinel.environment({"TERM": "xterm-256color"}),
-    )  # fmt: skip
+    )
     os.close(slave)
     text = read_terminal(master)
     assert b"w" in text

@@ -40,7 +40,14 @@ def test_a_group_is_made_once_and_found_by_name(sentinel: Sentinel) -> None:
     sentinel.ok("group", "create", "g")
     sentinel.fails(1, "group", "create", "g")
     sentinel.fails(2, "group", "create", "no/slash")
-    for args in (("start", "x"), ("stop", "x"), ("restart", "x"), ("delete", "x"), ("add", "x", "y"), ("list", "x")):
+    for args in (
+        ("start", "x"),
+        ("stop", "x"),
+        ("restart", "x"),
+        ("delete", "x"),
+        ("add", "x", "y"),
+        ("list", "x"),
+    ):
         assert sentinel("group", *args).code == 1, args
 
 
@@ -67,7 +74,9 @@ def test_stop_start_and_restart_act_on_the_members_alone(sentinel: Sentinel) -> 
     assert {name for name in after if after[name] != again[name]} == {"one", "two"}
 
 
-def test_add_and_remove_change_the_environment_of_the_next_start(sentinel: Sentinel, programs: Programs) -> None:
+def test_add_and_remove_change_the_environment_of_the_next_start(
+    sentinel: Sentinel, programs: Programs
+) -> None:
     def restarted() -> str | None:
         programs.path("report").unlink()
         sentinel.ok("restart", "w")

@@ -99,7 +99,12 @@ def test_the_commands_for_all(sentinel: Sentinel) -> None:
 
 @pytest.mark.parametrize(
     ("how", "status", "code", "signal"),
-    [("0", "exited", 0, None), ("3", "failed", 3, None), ("KILL", "failed", None, 9), ("TERM", "exited", None, 15)],
+    [
+        ("0", "exited", 0, None),
+        ("3", "failed", 3, None),
+        ("KILL", "failed", None, 9),
+        ("TERM", "exited", None, 15),
+    ],
 )
 def test_how_it_ended_is_seen(
     sentinel: Sentinel, programs: Programs, how: str, status: str, code: int | None, signal: int | None
@@ -131,7 +136,9 @@ def test_the_stop_signal_is_the_one_asked_for(sentinel: Sentinel, programs: Prog
 # --- whole trees ------------------------------------------------------------------------------------------
 
 
-def test_one_that_ignores_the_signal_is_killed_after_the_timeout(sentinel: Sentinel, programs: Programs) -> None:
+def test_one_that_ignores_the_signal_is_killed_after_the_timeout(
+    sentinel: Sentinel, programs: Programs
+) -> None:
     sentinel.ok("run", "--name", "mule", "--stop-timeout", "0.3", "--", *programs.stubborn())
     pid = programs.pid()
     sentinel.ok("stop", "mule")
@@ -159,22 +166,22 @@ def test_stop_ends_children_that_left_the_session(
 
 
 def test_what_a_main_process_leaves_behind_is_ended(sentinel: Sentinel, programs: Programs) -> None:
-    sentinel.ok("run", "--name", "clan", "--stop-timeout", "0.5", "--", *programs.family("ready", "leave", "deaf"))
+    sentinel.ok(
+        "run", "--name", "clan", "--stop-timeout", "0.5", "--", *programs.family("ready", "leave", "deaf")
+    )
     pids = programs.pids()
     eventually(lambda: gone(*pids))
     sentinel.until("clan", status="exited", exit_code=0)
 
 
-def test_many_are_stopped_together(sentinel: Sentinel, programs: Programs) -> None:
-    """Each needs its whole stop timeout: one after the other they would need longer than the test may take."""
-    sentinel.ok(
-        "run", "--name", "m", "--instances", "12", "--stop-timeout", "8", "--", "/bin/sh", "-c",
-        f"trap '' TERM; echo x >> {programs.path('ready')}; while :; do sleep 1000; done",
-    )  # fmt: skip
-    eventually(lambda: len(programs.path("ready").read_text().split()) == 12)
-    pids = [each["pid"] for each in sentinel.list()]
-    sentinel.ok("stopall", within=60)
-    assert gone(*pids)
+def test_several_are_stopped_together(sentinel: Sentinel, programs: Programs) -> None:
+    """Each waits for the other to be told: one after the other would take for ever."""
+    for number in (0, 1):
+        sentinel.ok("run", "--name", f"m{number}", "--stop-timeout", "3000", "--", *programs.meets(number))
+        programs.pid(f"ready-{number}")
+    sentinel.ok("stop", "m0", "m1")
+    assert gone(programs.pid("ready-0"), programs.pid("ready-1"))
+    assert {each["status"] for each in sentinel.list()} == {"stopped"}
 
 
 def test_stop_text_names_each(sentinel: Sentinel) -> None:

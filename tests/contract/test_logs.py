@@ -140,7 +140,15 @@ def test_files_rotate_and_are_read_across(sentinel: Sentinel, programs: Programs
     """The daemon rotates while the process writes; not one line is lost, none is torn."""
     sentinel.ok("daemon", "start")
     sentinel.ok(
-        "run", "--name", "l", "--log-max-size", "64K", "--log-backups", "9", "--", *programs.lines(12000, "ready")
+        "run",
+        "--name",
+        "l",
+        "--log-max-size",
+        "64K",
+        "--log-backups",
+        "9",
+        "--",
+        *programs.lines(12000, "ready"),
     )
     programs.pid()
     rotated = sentinel.home / "logs" / "l.stdout.log.1"

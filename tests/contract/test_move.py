@@ -9,7 +9,9 @@ pytestmark = pytest.mark.parametrize("backend", ["systemd"], indirect=True)
 
 def test_there_and_back(sentinel: Sentinel, programs: Programs) -> None:
     sentinel.ok("group", "create", "g", "--env", "LAB_GROUP=yes")
-    sentinel.ok("run", "--name", "m", "--group", "g", "--env", "LAB_OWN=1", "--port", "--", *programs.report())
+    sentinel.ok(
+        "run", "--name", "m", "--group", "g", "--env", "LAB_OWN=1", "--port", "--", *programs.report()
+    )
     before, seen = sentinel.status("m"), programs.reported()
     assert before["backend"] == "systemd"
     for target in ("native", "systemd"):

@@ -76,7 +76,16 @@ def test_quick_deaths_back_off(watched: Sentinel, programs: Programs) -> None:
 
 def test_max_restarts_gives_up(watched: Sentinel, programs: Programs) -> None:
     watched.ok(
-        "run", "--name", "w", "--restart", "--restart-delay", "0.01", "--max-restarts", "2", "--", *programs.quick(3)
+        "run",
+        "--name",
+        "w",
+        "--restart",
+        "--restart-delay",
+        "0.01",
+        "--max-restarts",
+        "2",
+        "--",
+        *programs.quick(3),
     )
     seen = watched.until("w", status="failed", exit_code=3)
     assert seen["pid"] is None
@@ -85,8 +94,12 @@ def test_max_restarts_gives_up(watched: Sentinel, programs: Programs) -> None:
     programs.starts(4)
 
 
-def test_children_of_the_old_run_are_gone_before_the_new_one_runs(watched: Sentinel, programs: Programs) -> None:
-    watched.ok("run", "--name", "w", "--restart", "--stop-timeout", "0.5", "--", *programs.family("ready", "deaf"))
+def test_children_of_the_old_run_are_gone_before_the_new_one_runs(
+    watched: Sentinel, programs: Programs
+) -> None:
+    watched.ok(
+        "run", "--name", "w", "--restart", "--stop-timeout", "0.5", "--", *programs.family("ready", "deaf")
+    )
     first = programs.pids()
     programs.path("ready").unlink()
     signal_pid(first[0])
@@ -148,7 +161,15 @@ OFTEN = ("--health-interval", "0.2", "--health-failures", "2", "--health-timeout
 def test_a_failing_command_restarts_the_process(checked: Sentinel, programs: Programs) -> None:
     sick = programs.path("sick")
     checked.ok(
-        "run", "--name", "h", "--restart", *OFTEN, "--health-cmd", f"test ! -e {sick}", "--", *programs.steady()
+        "run",
+        "--name",
+        "h",
+        "--restart",
+        *OFTEN,
+        "--health-cmd",
+        f"test ! -e {sick}",
+        "--",
+        *programs.steady(),
     )
     first = programs.pid()
     checked.until("h", health="healthy", status="running")
@@ -169,9 +190,18 @@ def test_without_a_restart_policy_it_is_shown_as_unhealthy(checked: Sentinel, pr
 def test_http_answers_count(checked: Sentinel, programs: Programs) -> None:
     port = checked.ok("port", "allocate", "--name", "h", "--json").json()["port"]
     checked.ok(
-        "run", "--name", "h", "--restart", *OFTEN, "--health-http", f"http://127.0.0.1:{port}/", "--startup-timeout",
-        "50", "--", *programs.web(port),
-    )  # fmt: skip
+        "run",
+        "--name",
+        "h",
+        "--restart",
+        *OFTEN,
+        "--health-http",
+        f"http://127.0.0.1:{port}/",
+        "--startup-timeout",
+        "50",
+        "--",
+        *programs.web(port),
+    )
     checked.until("h", health="healthy")
     programs.path("sick").touch()
     programs.starts(2)
@@ -190,9 +220,18 @@ def test_a_port_that_is_open_is_healthy(checked: Sentinel, programs: Programs) -
 
 def test_a_check_that_hangs_delays_nobody(checked: Sentinel, programs: Programs) -> None:
     checked.ok(
-        "run", "--name", "hangs", "--health-interval", "0.2", "--health-timeout", "1000", "--health-cmd", "sleep 999",
-        "--", *programs.steady("one"),
-    )  # fmt: skip
+        "run",
+        "--name",
+        "hangs",
+        "--health-interval",
+        "0.2",
+        "--health-timeout",
+        "1000",
+        "--health-cmd",
+        "sleep 999",
+        "--",
+        *programs.steady("one"),
+    )
     checked.ok("run", "--name", "fine", *OFTEN, "--health-cmd", "true", "--", *programs.steady("two"))
     checked.until("fine", health="healthy")
 

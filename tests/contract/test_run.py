@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from lab import Programs, Result, Sentinel, alive, eventually
+from lab import Programs, Sentinel, alive, eventually
 
 
 def test_it_says_what_it_started(sentinel: Sentinel, programs: Programs) -> None:
@@ -46,7 +46,11 @@ def test_a_name_that_is_taken_is_refused(sentinel: Sentinel) -> None:
 
 def test_instances_are_numbered(sentinel: Sentinel) -> None:
     result = sentinel.ok("run", "sleep 1000", "--name", "w", "--instances", "3")
-    assert re.findall(r"Started (\S+) \(id: (\d+), pid: \d+\)", result.out) == [("w-1", "1"), ("w-2", "2"), ("w-3", "3")]
+    assert re.findall(r"Started (\S+) \(id: (\d+), pid: \d+\)", result.out) == [
+        ("w-1", "1"),
+        ("w-2", "2"),
+        ("w-3", "3"),
+    ]
     assert {each["status"] for each in sentinel.list()} == {"running"}
 
 
@@ -88,30 +92,58 @@ def test_what_it_needs_and_is_not_there_is_named(sentinel: Sentinel, options: li
     assert sentinel.names() == []
 
 
+KEYS = """
+    id name backend status pid cpu_percent memory_bytes uptime_seconds started_at restarts exit_code
+    exit_signal health user group command cwd env_file ports stdout_log stderr_log restart_policy
+"""
+
 BAD = [
-    ["--name", "a/b"], ["--name", ""], ["--name", "-a"], ["--name", ".a"], ["--name", " a"], ["--name", "a\nb"],
-    ["--name", "n" * 129], ["--restart-policy", "sometimes"], ["--restart-delay", "-1"], ["--restart-delay", "nan"],
-    ["--restart-delay", "inf"], ["--max-restarts", "-1"], ["--health-cmd", "true", "--health-interval", "nan"],
-    ["--health-cmd", "true", "--health-timeout", "0"], ["--health-cmd", "true", "--health-failures", "0"],
-    ["--health-http", "ftp://localhost/"], ["--health-tcp", "localhost"], ["--health-tcp", "localhost:99999"],
-    ["--health-cmd", "true", "--health-tcp", "localhost:80"], ["--nice", "20"], ["--nice", "-21"],
-    ["--ionice", "fast"], ["--ionice", "best-effort:8"], ["--limit-nofile", "-1"], ["--memory-max", "10X"],
-    ["--memory-max", "-1"], ["--log-max-size", "nan"], ["--log-backups", "-1"], ["--stop-signal", "NOPE"],
-    ["--stop-timeout", "nan"], ["--startup-timeout", "-2"], ["--env", "NOTHING"], ["--env", "=x"],
-    ["--instances", "0"], ["--backend", "launchd"], ["--no-such-option"],
-]  # fmt: skip
+    ["--name", "a/b"],
+    ["--name", ""],
+    ["--name", "-a"],
+    ["--name", ".a"],
+    ["--name", " a"],
+    ["--name", "a\nb"],
+    ["--name", "n" * 129],
+    ["--restart-policy", "sometimes"],
+    ["--restart-delay", "-1"],
+    ["--restart-delay", "nan"],
+    ["--restart-delay", "inf"],
+    ["--max-restarts", "-1"],
+    ["--health-cmd", "true", "--health-interval", "nan"],
+    ["--health-cmd", "true", "--health-timeout", "0"],
+    ["--health-cmd", "true", "--health-failures", "0"],
+    ["--health-http", "ftp://localhost/"],
+    ["--health-tcp", "localhost"],
+    ["--health-tcp", "localhost:99999"],
+    ["--health-cmd", "true", "--health-tcp", "localhost:80"],
+    ["--nice", "20"],
+    ["--nice", "-21"],
+    ["--ionice", "fast"],
+    ["--ionice", "best-effort:8"],
+    ["--limit-nofile", "-1"],
+    ["--memory-max", "10X"],
+    ["--memory-max", "-1"],
+    ["--log-max-size", "nan"],
+    ["--log-backups", "-1"],
+    ["--stop-signal", "NOPE"],
+    ["--stop-timeout", "nan"],
+    ["--startup-timeout", "-2"],
+    ["--env", "NOTHING"],
+    ["--env", "=x"],
+    ["--instances", "0"],
+    ["--backend", "launchd"],
+    ["--no-such-option"],
+]
 
 
 @pytest.mark.parametrize("backend", ["native"], indirect=True)
 def test_what_cannot_be_meant_is_refused_before_anything_happens(sentinel: Sentinel) -> None:
-    wrong = [str(r) for r in (sentinel("run", *bad, "sleep 1000") for bad in BAD) if r.code != 2 or "Traceback" in r.err]
+    results = [sentinel("run", *bad, "sleep 1000") for bad in BAD]
+    wrong = [str(result) for result in results if result.code != 2 or "Traceback" in result.err]
     assert not wrong, "\n".join(wrong)
     assert sentinel("run").code == 2
     assert not sentinel.home.exists() or sentinel.names() == []
-
-
-def last_line(result: Result) -> str:
-    return result.err.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize("backend", ["native"], indirect=True)
@@ -134,7 +166,9 @@ def test_ids_are_never_used_again(sentinel: Sentinel) -> None:
     assert sentinel.status("2")["id"] == 2
 
 
-def test_the_startup_timeout_waits_for_the_program_to_be_ready(sentinel: Sentinel, programs: Programs) -> None:
+def test_the_startup_timeout_waits_for_the_program_to_be_ready(
+    sentinel: Sentinel, programs: Programs
+) -> None:
     run = sentinel.spawn("run", "--name", "n", "--startup-timeout", "600", "--", *programs.notify())
     programs.pid()
     assert run.poll() is None
@@ -144,26 +178,27 @@ def test_the_startup_timeout_waits_for_the_program_to_be_ready(sentinel: Sentine
     assert b"Started n (" in out
 
 
-def test_the_startup_timeout_fails_when_the_program_ends_first(sentinel: Sentinel, programs: Programs) -> None:
+def test_the_startup_timeout_fails_when_the_program_ends_first(
+    sentinel: Sentinel, programs: Programs
+) -> None:
     result = sentinel.fails(1, "run", "--name", "n", "--startup-timeout", "600", "--", *programs.quick(7))
     assert "7" in result.err
     assert len(programs.starts()) == 1
 
 
-def test_the_startup_timeout_takes_a_program_that_stays_as_started(sentinel: Sentinel, programs: Programs) -> None:
+def test_the_startup_timeout_takes_a_program_that_stays_as_started(
+    sentinel: Sentinel, programs: Programs
+) -> None:
     sentinel.ok("run", "--name", "n", "--startup-timeout", "1", "--", *programs.steady())
     assert sentinel.status("n")["pid"] == programs.pid()
 
 
 def test_every_key_of_the_status_is_there(sentinel: Sentinel, programs: Programs) -> None:
     sentinel.ok("run", "--name", "k", "--", *programs.steady())
-    keys = (
-        "id name backend status pid cpu_percent memory_bytes uptime_seconds started_at restarts exit_code exit_signal "
-        "health user group command cwd env_file ports stdout_log stderr_log restart_policy"
-    ).split()
+    keys = set(KEYS.split())
     status, (listed,) = sentinel.status("k"), sentinel.list()
-    assert set(keys) <= set(status)
-    assert set(keys) <= set(listed)
+    assert keys <= set(status)
+    assert keys <= set(listed)
     assert status["backend"] == sentinel.backend
     assert status["cwd"] == str(sentinel.cwd)
     assert status["exit_code"] is None
@@ -182,7 +217,7 @@ def test_the_text_of_status_tells_the_same(sentinel: Sentinel, programs: Program
 
 
 def test_piped_lists_are_never_cut(sentinel: Sentinel, programs: Programs) -> None:
-    words = ["word-number-%d" % number for number in range(40)]
+    words = [f"word-number-{number}" for number in range(40)]
     sentinel.ok("run", "--name", "long", "--", *programs.report("report", *words))
     programs.reported()
     text = sentinel.ok("list", env={"COLUMNS": "40"}).out

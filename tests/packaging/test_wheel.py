@@ -22,7 +22,7 @@ def run(*command: str, env: dict[str, str] | None = None) -> subprocess.Complete
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built without a network where the build backend is at hand, else by uv, which has it in its cache or fetches it."""
+    """Built without a network where the build backend is at hand, else it is fetched."""
     out = tmp_path_factory.mktemp("dist")
     attempts = []
     if (uv := os.environ.get("UV") or shutil.which("uv")) is not None:
@@ -52,24 +52,41 @@ def test_it_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "installed"
     venv.create(place, with_pip=False, symlinks=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(place), "platbase": str(place)}))
-    zipfile.ZipFile(wheel).extractall(site)  # what an installer does with a pure wheel, without asking for a network
+    zipfile.ZipFile(wheel).extractall(site)  # all an installer does with a pure wheel
     # The dependencies are those of the environment the tests run in, except sentinel itself.
-    (site / "dependencies.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")) + "\n")
+    dependencies = [path for path in sys.path if path.endswith("-packages")]
+    (site / "dependencies.pth").write_text("\n".join(dependencies) + "\n")
     python = str(place / "bin/python")
-    env = {**os.environ, "SENTINEL_HOME": str(tmp_path / "home"), "SENTINEL_BACKEND": "native", "NO_COLOR": "1"}
+    env = {
+        **os.environ,
+        "SENTINEL_HOME": str(tmp_path / "home"),
+        "SENTINEL_BACKEND": "native",
+        "NO_COLOR": "1",
+    }
     env.pop("PYTHONPATH", None)
 
     def sentinel(*args: str) -> str:
         done = subprocess.run(
-            [python, "-m", "sentinel", *args], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+            [python, "-m", "sentinel", *args],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     where = subprocess.run(
         [python, "-c", "import sentinel.paths as p; print(p.__file__); print(p.template_directory())"],
-        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True,
-    ).stdout.split()  # fmt: skip
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout.split()
     assert all(path.startswith(str(site)) for path in where), where
     assert list(Path(where[1]).rglob("*.j2"))
     assert sentinel("--version").strip()
