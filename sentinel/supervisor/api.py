@@ -128,6 +128,7 @@ class DaemonView:
     pid: int | None = None
     uptime_seconds: float | None = None
     backend: str | None = None  # "systemd" where it runs as a unit
+    already: bool = False  # it ran before it was asked to start
 
 
 __all__ = ["DaemonView", "Done", "GroupView", "JSON_KEYS", "Listing", "Outcome", "PortView", "ProcessView",
