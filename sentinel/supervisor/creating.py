@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from sentinel import names
-from sentinel.backends.base import Started
 from sentinel.errors import LaunchError, NotFound, SentinelError, UsageError
 from sentinel.model import Desired, Record, Restart, Spec, State
 from sentinel.supervisor import launching, processes, readiness
@@ -156,7 +155,7 @@ def _start_all(context: Context, ids: list[int]) -> list[Done]:
         Done(
             r.id,
             r.name,
-            pid=answer.pid if isinstance(answer := launched[r.id].outcome, Started) else None,
+            pid=r.runtime.pid,
             group=r.spec.group,
             notes=list(r.runtime.notes),
             ports=dict(r.spec.ports),

@@ -10,6 +10,9 @@ from sentinel.backends.base import LogLine, LogSource
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
 
+Names = list[str]  # inside the class `list` is a method
+Groups = list[GroupView]
+Ports = list[PortView]
 Progress = Callable[[int, int], None]  # how many of how many are done; called from time to time
 
 
@@ -99,7 +102,7 @@ class Supervisor:
 
         return status(self._context, names)
 
-    def names(self) -> "list[str]":
+    def names(self) -> Names:
         """Process names, for completion: nothing is started or checked."""
         return [record.name for record in self._context.store.read().processes.values()]
 
@@ -135,7 +138,7 @@ class Supervisor:
         memory_max: int | None = None,
         cpu_quota: float | None = None,
         tasks_max: int | None = None,
-    ) -> "list[str]":
+    ) -> Names:
         """Warnings, a sentence each."""
         from sentinel.model import Group
         from sentinel.supervisor import groups
@@ -153,12 +156,12 @@ class Supervisor:
 
         return groups.remove(self._context, group, names)
 
-    def group_list(self, name: str | None = None) -> "list[GroupView]":
+    def group_list(self, name: str | None = None) -> Groups:
         from sentinel.supervisor import groups
 
         return groups.views(self._context, name)
 
-    def group_names(self) -> "list[str]":
+    def group_names(self) -> Names:
         return list(self._context.store.read().groups)
 
     def group_start(self, name: str) -> Outcome:
@@ -188,7 +191,7 @@ class Supervisor:
 
         return ports.allocate(self._context, port, name)
 
-    def port_list(self) -> "list[PortView]":
+    def port_list(self) -> Ports:
         from sentinel.supervisor import ports
 
         return ports.views(self._context)
@@ -198,7 +201,7 @@ class Supervisor:
 
         return ports.free(self._context, port_or_name)
 
-    def port_names(self) -> "list[str]":
+    def port_names(self) -> Names:
         return [lease.name for lease in self._context.store.read().ports]
 
     # the daemon

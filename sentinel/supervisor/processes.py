@@ -223,8 +223,8 @@ def _launch(context: Context, ids: Sequence[int], starting: set[int]) -> Outcome
         mark_logs(context, [state.processes[i] for i in launched])
     done = []
     for record in _records(state, ids):
-        answer = launched.get(record.id)
-        failed = answer.outcome if answer and isinstance(answer.outcome, SentinelError) else None
+        launch = launched.get(record.id)
+        failed = launch.outcome if launch and isinstance(launch.outcome, SentinelError) else None
         done.append(
             Done(
                 record.id,
@@ -232,7 +232,7 @@ def _launch(context: Context, ids: Sequence[int], starting: set[int]) -> Outcome
                 pid=record.runtime.pid,
                 group=record.spec.group,
                 already=record.id not in starting,
-                notes=list(record.runtime.notes) if answer else [],
+                notes=list(record.runtime.notes) if launch else [],
                 error=failed,
                 ports=dict(record.spec.ports),
             )

@@ -9,7 +9,16 @@ from jeepney.auth import AuthenticationError
 from jeepney.io.blocking import open_dbus_connection
 
 from sentinel.backends.systemd.bus import (
-    MANAGER, ROOT, SYSTEMD, TIMEOUT, BusError, Call, lost, manager_call, no_answer, translate,
+    MANAGER,
+    ROOT,
+    SYSTEMD,
+    TIMEOUT,
+    BusError,
+    Call,
+    lost,
+    manager_call,
+    no_answer,
+    translate,
 )
 from sentinel.errors import BackendError
 

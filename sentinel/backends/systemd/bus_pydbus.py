@@ -8,7 +8,17 @@ import pydbus
 from gi.repository import Gio, GLib
 
 from sentinel.backends.systemd.bus import (
-    MANAGER, ROOT, SYSTEMD, TIMEOUT, BusError, Call, Value, lost, manager_call, no_answer, translate,
+    MANAGER,
+    ROOT,
+    SYSTEMD,
+    TIMEOUT,
+    BusError,
+    Call,
+    Value,
+    lost,
+    manager_call,
+    no_answer,
+    translate,
 )
 from sentinel.errors import BackendError
 

@@ -60,10 +60,13 @@ class LogWatch:
         return max(0.0, min(log.due for log in self._logs.values()) - time.monotonic())
 
     def round(self) -> None:
-        """Rotate what is full, and say when each is looked at next. Those due soon are taken along."""
+        """Rotate what is full, and plan the next look. One that has waited for half its time is taken along, so
+        that many quiet logs share one wake-up."""
         now = time.monotonic()
+        if not any(log.due <= now for log in self._logs.values()):
+            return
         for log in self._logs.values():
-            if log.due > now:
+            if log.due > now and log.due - now > now - log.looked:
                 continue
             try:
                 if rotate(log.path, log.limit, log.backups):
