@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from sentinel import names
 from sentinel.backends.base import Seen, Started
 from sentinel.errors import NotFound, SentinelError
-from sentinel.model import Desired, Record, State
+from sentinel.model import Desired, Record, State, Status
 from sentinel.supervisor import launching
 from sentinel.supervisor.api import Done, Outcome
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.reconcile import settle
 
 Progress = Callable[[int, int], None]
+UP = (Status.RUNNING, Status.STARTING, Status.STOPPING, Status.BACKOFF)
 
 
 def find(context: Context, tokens: Sequence[str]) -> list[int]:
@@ -45,21 +46,12 @@ def stop(
     with ExitStack() as stack:
         if not force:
             stack.enter_context(context.store.claim(ids))
-        before = _want_stop(context, ids)
+        before, up = _want_stop(context, ids)
         errors = _stop(context, list(before.values()), force=force, reason="stop", progress=progress)
         settle(context, ids)
     context.poke_daemon()
-    return Outcome(
-        [
-            Done(i, r.name, group=r.spec.group, already=not was_up(r), error=errors.get(i))
-            for i, r in before.items()
-        ]
-    )
-
-
-def was_up(record: Record) -> bool:
-    """Whether `_want_stop` saw it as something that had to be stopped."""
-    return record.runtime.stopping
+    done = [Done(i, r.name, group=r.spec.group, already=i not in up, error=errors.get(i)) for i, r in before.items()]
+    return Outcome(done)
 
 
 def restart(
@@ -93,7 +85,7 @@ def delete(
 ) -> Outcome:
     """Stop and remove them, with their logs, captured environments and ports."""
     with context.store.claim(ids):
-        before = _want_stop(context, ids)
+        before, _ = _want_stop(context, ids)
         errors = _stop(context, list(before.values()), force=force, reason="stop", progress=progress)
         settle(context, ids)
         gone = [r for i, r in before.items() if errors.get(i) is None]
@@ -104,7 +96,6 @@ def delete(
 
 def clean(context: Context) -> Outcome:
     """Remove every record that does not run and is not wanted to (or ended and will not be restarted)."""
-    from sentinel.model import Status
     from sentinel.supervisor.views import status_of
 
     state = context.store.read()
@@ -169,20 +160,25 @@ def _want_run(context: Context, ids: Iterable[int]) -> list[Record]:
     return before
 
 
-def _want_stop(context: Context, ids: Iterable[int]) -> dict[int, Record]:
-    """Record that they are to be stopped. `runtime.stopping` of what is returned: there is something to stop."""
+def _want_stop(context: Context, ids: Iterable[int]) -> tuple[dict[int, Record], set[int]]:
+    """Record that they are to be stopped. The records, and the ids of those that ran or were about to."""
+    from sentinel.supervisor.views import status_of
+
     state = context.store.read()
     seen = context.see(_records(state, ids))
     before: dict[int, Record] = {}
+    up: set[int] = set()
     with context.store.change() as state:
         for i in ids:
             record = _get(state, i)
             saw = seen.get(i, Seen())
+            if status_of(record, saw, context.now()) in UP:
+                up.add(i)
             record.desired = Desired.STOPPED
             record.wanted_run = record.runtime.run
             record.runtime.stopping = saw.alive or saw.status is not None
             before[i] = record
-    return before
+    return before, up
 
 
 def _get(state: State, id: int) -> Record:
