@@ -15,15 +15,15 @@ _SPECIAL_FIRST = frozenset("#~!")  # only at the start of a word
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _RESERVED = frozenset(
     (
-        "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "select", "then", "time",
-        "until", "while",
+        "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "select", "then",
+        "time", "until", "while",
     )
 )  # fmt: skip
 _BUILTINS = frozenset(
     (
-        ".", ":", "alias", "bg", "break", "builtin", "cd", "command", "continue", "declare", "eval", "exec", "exit",
-        "export", "fc", "fg", "getopts", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift",
-        "source", "times", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+        ".", ":", "alias", "bg", "break", "builtin", "cd", "command", "continue", "declare", "eval", "exec",
+        "exit", "export", "fc", "fg", "getopts", "hash", "jobs", "local", "read", "readonly", "return", "set",
+        "shift", "source", "times", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
     )
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sentinel import codec, environment, names
 from sentinel.errors import SentinelError, StateError
 from sentinel.fields import (
+    MAX_ID,
     Json,
     optional,
     show,
@@ -71,7 +72,7 @@ def from_0_2(document: Json) -> tuple[Json, list[str]]:
     highest = max((int(id) for id in processes if id.isdecimal() and len(id) < 10), default=0)
     return {
         "schema": 1,
-        "next_id": max(to_int(document, "next_id", "", 0, codec.MAX_ID), highest + 1),
+        "next_id": max(to_int(document, "next_id", "", 0, MAX_ID), highest + 1),
         "processes": processes,
         "groups": groups,
         "ports": [_port(key, value) for key, value in _entries(document, "ports")],

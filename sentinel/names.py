@@ -19,7 +19,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
 def printable(text: str, limit: int = 80) -> str:
-    """Any text in a form that is safe in a message of one line: escaped, no lone surrogates, cut at `limit`."""
+    """Any text in a form that is safe in a message of one line: escaped, and cut at `limit`."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     if text.isprintable():

@@ -91,7 +91,7 @@ def _refuse_taken(state: State, port: int) -> None:
 
 
 def _bind_error(port: int) -> OSError | None:
-    """Why nobody could listen there, on IPv4 and IPv6. Without SO_REUSEADDR, which would call busy ones free."""
+    """Why nobody could listen there, on IPv4 and IPv6. SO_REUSEADDR would call busy ones free."""
     with ExitStack() as stack:
         for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
             try:

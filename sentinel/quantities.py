@@ -14,8 +14,8 @@ _SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:I?B)?", re.ASCII)
 _UNITS = {
     "ms": 0.001, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "mins": 60,
-    "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
-    "w": 604800, "week": 604800, "weeks": 604800,
+    "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400,
+    "days": 86400, "w": 604800, "week": 604800, "weeks": 604800,
 }  # fmt: skip
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]+)\s*")
@@ -125,7 +125,7 @@ def nofile(text: str) -> int:
 
 
 def since(text: str, now: float | None = None) -> float:
-    """Seconds since the epoch: "10m", "1 hour ago", "10:00", "yesterday", "2026-01-01 10:00", "@1700000000"."""
+    """Seconds since the epoch: "10m", "1 hour ago", "10:00", "today", "2026-01-01 10:00", "@1700000000"."""
     now = time.time() if now is None else now
     word = text.strip().lower()
     if word.startswith("@") and _NUMBER.fullmatch(word[1:]) and len(word) < 20:

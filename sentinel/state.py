@@ -168,7 +168,7 @@ class Store:
         return path.name
 
     def _highest_id(self) -> int:
-        """The highest id that ever left traces: a backup may not know the latest, and ids are not used twice."""
+        """The highest id that left traces: a backup may not know the latest, and none is used twice."""
         with suppress(OSError):
             stems = (name.partition(".")[0] for name in os.listdir(self.home.environments))
             return max((int(stem) for stem in stems if stem.isdecimal() and len(stem) < 10), default=0)
