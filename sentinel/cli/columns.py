@@ -60,7 +60,12 @@ class Table:
         return 1
 
     def _row(
-        self, cells: Sequence[str], widths: Sequence[int], gap: int, columns: int | None, colours: Sequence[str]
+        self,
+        cells: Sequence[str],
+        widths: Sequence[int],
+        gap: int,
+        columns: int | None,
+        colours: Sequence[str],
     ) -> str:
         parts: list[str] = []
         left = columns

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from sentinel.cli.commands_run import RUN
 from sentinel.cli.spec import Argument, Command, Option
 
+# fmt: off
+
 SECTIONS = ("Processes", "Look", "Groups, ports, daemon")
 GROUPS = {
     "daemon": "Watch processes in the background: restarts, health checks, log rotation.",
@@ -40,7 +42,7 @@ PROCESSES = (
     ),
     Command(
         "restart", "processes:restart", "Stop and start processes.", _names(),
-        Option("--update-env", help="Take the variables of this shell instead of those captured at `run`."), _json(),
+        Option("--update-env", help="Take the variables of this shell, not those kept by `run`."), _json(),
         examples=("sentinel restart web", "sentinel restart web --update-env"),
     ),
     Command(
@@ -51,9 +53,13 @@ PROCESSES = (
         "clean", "processes:clean", "Forget every process that neither runs nor is meant to.", _json(),
         examples=("sentinel clean",),
     ),
-    Command("startall", "processes:start_all", "Start all processes.", _json(), examples=("sentinel startall",)),
     Command(
-        "stopall", "processes:stop_all", "Stop all processes.", _force(), _json(), examples=("sentinel stopall",)
+        "startall", "processes:start_all", "Start all processes.", _json(),
+        examples=("sentinel startall",),
+    ),
+    Command(
+        "stopall", "processes:stop_all", "Stop all processes.", _force(), _json(),
+        examples=("sentinel stopall",),
     ),
     Command(
         "restartall", "processes:restart_all", "Restart all running processes.", _json(),
@@ -64,7 +70,7 @@ PROCESSES = (
         _names(), Option("--to", help="Where to.", value="BACKEND", choices=("native", "systemd")), _json(),
         examples=("sentinel move web --to systemd",),
     ),
-)  # fmt: skip
+)
 
 LOOK = (
     Command(
@@ -88,10 +94,10 @@ LOOK = (
                value="TIME"),
         Option("--clear", help="Forget what was written up to now."),
         Option("--json", help="Print one JSON object a line: stream, line, at."),
-        examples=("sentinel logs web", "sentinel logs web -n 200 --follow", "sentinel logs web --stream stderr",
-                  "sentinel logs web --clear"),
+        examples=("sentinel logs web", "sentinel logs web -n 200 --follow",
+                  "sentinel logs web --stream stderr", "sentinel logs web --clear"),
     ),
-)  # fmt: skip
+)
 
 
 def _group_name() -> Argument:
@@ -106,14 +112,16 @@ def _members(*options: Option) -> tuple[Argument | Option, ...]:
 GROUP = (
     Command(
         "group create", "groups:create", "Make a group.", Argument("group", "NAME"),
-        Option("--env", "-E", help="A variable for its processes; may be repeated.", value="KEY=VALUE", many=True),
+        Option("--env", "-E", help="A variable for its processes; may be repeated.", value="KEY=VALUE",
+               many=True),
         Option("--env-file", "-e", help="A file of variables, read anew at each start.", value="FILE",
                complete="file"),
         Option("--memory-max", help="Limit of memory for all together, as 2G (systemd).", value="SIZE"),
         Option("--cpu-quota", help="Limit of CPU time for all together, as 150% (systemd).", value="PERCENT"),
         Option("--tasks-max", help="Limit of processes and threads for all together (systemd).", value="N"),
         _json(),
-        examples=("sentinel group create workers --env QUEUE=mail", "sentinel group create web --env-file web.env",
+        examples=("sentinel group create workers --env QUEUE=mail",
+                  "sentinel group create web --env-file web.env",
                   "sentinel group create batch --memory-max 2G --cpu-quota 150%"),
     ),
     Command(
@@ -151,7 +159,7 @@ GROUP = (
         Option("--stop", help="Stop its processes, and keep them."), _json(),
         examples=("sentinel group delete workers", "sentinel group delete workers --with-processes"),
     ),
-)  # fmt: skip
+)
 
 PORT = (
     Command(
@@ -161,12 +169,16 @@ PORT = (
         Option("--name", "-n", help="A name to find it by.", value="NAME"), _json(),
         examples=("sentinel port allocate", "sentinel port allocate 8080 --name api"),
     ),
-    Command("port list", "ports:list_ports", "List the allocated ports.", _json(), examples=("sentinel port list",)),
     Command(
-        "port free", "ports:free", "Give a port back.", Argument("port", "PORT|NAME", complete="port"), _json(),
+        "port list", "ports:list_ports", "List the allocated ports.", _json(),
+        examples=("sentinel port list",),
+    ),
+    Command(
+        "port free", "ports:free", "Give a port back.",
+        Argument("port", "PORT|NAME", complete="port"), _json(),
         examples=("sentinel port free 8080", "sentinel port free api"),
     ),
-)  # fmt: skip
+)
 
 DAEMON = (
     Command(
@@ -187,7 +199,7 @@ DAEMON = (
         "daemon run", "daemon:run", "Be the daemon, in the foreground: for init systems.",
         examples=("sentinel daemon run",),
     ),
-)  # fmt: skip
+)
 
 for _command in PROCESSES:
     _command.section = SECTIONS[0]
@@ -197,7 +209,9 @@ for _command in LOOK:
 COMMANDS: dict[tuple[str, ...], Command] = {
     command.path: command for command in (*PROCESSES, *LOOK, *GROUP, *PORT, *DAEMON)
 }
-ALIASES = {(alias,): command for command in COMMANDS.values() for alias in command.aliases}
+ALIASES: dict[tuple[str, ...], Command] = {
+    (alias,): command for command in COMMANDS.values() for alias in command.aliases
+}
 
 
 def find(args: Sequence[str]) -> tuple[Command, list[str]] | None:

@@ -2,6 +2,8 @@
 
 from sentinel.cli.spec import Argument, Command, Option
 
+# fmt: off
+
 _IDENTITY = (
     Option("--name", "-n", help="Its name; otherwise the program's.", value="NAME"),
     Option("--group", "-g", help="The group that it belongs to.", value="GROUP", complete="group"),
@@ -9,23 +11,25 @@ _IDENTITY = (
     Option("--user", "-u", help="Run as this user (needs root).", value="USER"),
     Option("--cwd", help="Run in this directory.", value="DIR", complete="dir"),
     Option("--env", "-E", help="A variable; may be repeated.", value="KEY=VALUE", many=True),
-    Option("--env-file", "-e", help="A file of variables, read anew at each start.", value="FILE", complete="file"),
+    Option("--env-file", "-e", help="A file of variables, read anew at each start.", value="FILE",
+           complete="file"),
     Option("--port", help="Allocate a port and pass it as PORT, or as VAR.", value="[VAR=]", many=True,
            optional="auto"),
     Option("--backend", help="What keeps it running (also SENTINEL_BACKEND).", value="BACKEND",
            choices=("native", "systemd", "auto")),
-)  # fmt: skip
+)
 
 _RESTART = (
     Option("--restart", "-r", help="Restart it whenever it ends: --restart-policy always."),
     Option("--restart-policy", help="When to restart it: no, on-failure, always.", value="POLICY",
            choices=("no", "on-failure", "always")),
-    Option("--restart-delay", help="Wait before a restart after a quick death; doubles each time.", value="TIME"),
+    Option("--restart-delay", help="Wait before a restart after a quick death; doubles each time.",
+           value="TIME"),
     Option("--max-restarts", help="Give up after N restarts without 10 s of uptime.", value="N"),
     Option("--startup-timeout", "-S", help="Wait until it is ready, at most this long.", value="TIME"),
     Option("--stop-timeout", help="When stopping, kill it after this long.", value="TIME", default="10"),
     Option("--stop-signal", help="The signal that asks it to stop.", value="SIGNAL", default="TERM"),
-)  # fmt: skip
+)
 
 _HEALTH = (
     Option("--health-http", help="Healthy if this URL answers without an error.", value="URL"),
@@ -45,7 +49,7 @@ _LIMITS = (
            choices=("file", "journal", "auto")),
     Option("--log-max-size", help="Rotate log files of this size.", value="SIZE", default="10M"),
     Option("--log-backups", help="Keep N rotated log files.", value="N", default="3"),
-)  # fmt: skip
+)
 
 RUN = Command(
     "run", "running:run", "Start a command and keep it running.",
@@ -58,7 +62,7 @@ RUN = Command(
         'sentinel run "python3 -m http.server 8000" --name web --restart',
         "sentinel run --name api --port -- ./server --listen localhost",
         'sentinel run "npm start" --name frontend --env NODE_ENV=production --cwd /srv/frontend',
-        'sentinel run "python3 worker.py" -n worker --instances 4 --group workers --restart-policy on-failure',
+        'sentinel run "python3 worker.py" -n worker -c 4 --group workers --restart-policy on-failure',
         'sentinel run ./api --name api --restart --health-http http://localhost:8000/health',
     ),
-)  # fmt: skip
+)

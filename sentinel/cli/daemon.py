@@ -12,7 +12,9 @@ def start(call: Call) -> int:
     before = call.supervisor.daemon_status()
     now = call.supervisor.daemon_start(call.values.text("backend"))
     already = before.running and before.pid == now.pid
-    return _tell(call, now, f"Daemon is already running{_pid(now)}" if already else f"Daemon started{_pid(now)}")
+    return _tell(
+        call, now, f"Daemon is already running{_pid(now)}" if already else f"Daemon started{_pid(now)}"
+    )
 
 
 def stop(call: Call) -> int:

@@ -46,7 +46,11 @@ def add(call: Call) -> int:
     group = call.values.required("group")
 
     def added(one: Done) -> str:
-        return f"{one.name} was already in group {group}" if one.already else f"Added {one.name} to group {group}"
+        return (
+            f"{one.name} was already in group {group}"
+            if one.already
+            else f"Added {one.name} to group {group}"
+        )
 
     names = call.values.words("names")
     return call.tell(call.supervisor.group_add(group, names, restart=call.values.flag("restart")), added)
@@ -56,7 +60,11 @@ def remove(call: Call) -> int:
     group = call.values.required("group")
 
     def removed(one: Done) -> str:
-        return f"{one.name} was not in group {group}" if one.already else f"Removed {one.name} from group {group}"
+        return (
+            f"{one.name} was not in group {group}"
+            if one.already
+            else f"Removed {one.name} from group {group}"
+        )
 
     return call.tell(call.supervisor.group_remove(group, call.values.words("names")), removed)
 
@@ -89,7 +97,9 @@ def delete(call: Call) -> int:
     outcome = call.supervisor.group_delete(group, with_processes=everything, stop=stops)
     failures = [(one.name, one.error) for one in outcome.done if one.error]
     if call.out.json:
-        call.out.data({"name": group, "ok": not failures, "processes": [done_data(one) for one in outcome.done]})
+        call.out.data(
+            {"name": group, "ok": not failures, "processes": [done_data(one) for one in outcome.done]}
+        )
     else:
         for one in outcome.done:
             if not one.error and (everything or stops):

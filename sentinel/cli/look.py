@@ -29,8 +29,8 @@ COLUMNS = (
 )
 STATUS_COLUMN = 3
 STATUS_COLOURS = {
-    "running": GREEN, "starting": YELLOW, "stopping": YELLOW, "backoff": YELLOW, "failed": RED, "unhealthy": RED,
-    "exited": DIM, "stopped": DIM,
+    "running": GREEN, "starting": YELLOW, "stopping": YELLOW, "backoff": YELLOW,
+    "failed": RED, "unhealthy": RED, "exited": DIM, "stopped": DIM,
 }  # fmt: skip
 
 

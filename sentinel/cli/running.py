@@ -60,7 +60,9 @@ def variables(given: list[str]) -> dict[str, str]:
 def restart_policy(values: Values) -> RestartPolicy:
     mode, always = values.text("restart_policy"), values.flag("restart")
     if always and mode not in (None, "always"):
-        raise UsageError(f"--restart and --restart-policy {mode} contradict each other", "leave one of them away")
+        raise UsageError(
+            f"--restart and --restart-policy {mode} contradict each other", "leave one of them away"
+        )
     policy = Restart.ALWAYS if always else Restart(mode or "no")
     delay, most = values.text("restart_delay"), values.text("max_restarts")
     if policy is Restart.NO and (delay is not None or most is not None):
@@ -79,7 +81,9 @@ def health_check(values: Values) -> HealthCheck | None:
     if len(given) > 1:
         names = " and ".join(f"--health-{kind}" for kind in given)
         raise UsageError(f"{names} contradict each other", "a process has one health check")
-    interval = quantities.duration(values.required("health_interval"), what="--health-interval", minimum=0.001)
+    interval = quantities.duration(
+        values.required("health_interval"), what="--health-interval", minimum=0.001
+    )
     timeout = quantities.duration(values.required("health_timeout"), what="--health-timeout", minimum=0.001)
     failures = quantities.count(values.required("health_failures"), what="--health-failures", minimum=1)
     if not given:
@@ -128,6 +132,8 @@ def port_variables(given: list[str]) -> list[str]:
                 "or put -- before the command if --port belongs to it",
             )
         if variable in found:
-            raise UsageError(f"two ports for {variable}", "give each a variable of its own: --port ADMIN_PORT=")
+            raise UsageError(
+                f"two ports for {variable}", "give each a variable of its own: --port ADMIN_PORT="
+            )
         found.append(variable)
     return found

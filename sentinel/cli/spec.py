@@ -7,13 +7,20 @@ from sentinel.errors import UsageError
 
 
 class Option:
-    """`--name VALUE`, or a flag where `value` is empty. Values stay text: the handlers check what they mean."""
+    """`--name VALUE`, or a flag where `value` is empty. Values stay text: handlers check them."""
 
     __slots__ = ("choices", "complete", "default", "flags", "help", "key", "many", "optional", "value")
 
     def __init__(
-        self, *flags: str, help: str, value: str = "", many: bool = False, optional: str = "",
-        choices: Sequence[str] = (), complete: str = "", default: str = "",
+        self,
+        *flags: str,
+        help: str,
+        value: str = "",
+        many: bool = False,
+        optional: str = "",
+        choices: Sequence[str] = (),
+        complete: str = "",
+        default: str = "",
     ) -> None:
         self.flags = flags
         self.key = flags[0].lstrip("-").replace("-", "_")
@@ -42,13 +49,20 @@ class Argument:
 
 
 class Command:
-    """One command: `path` is ("list",) or ("group", "add"), `handler` the function that does it, unimported."""
+    """One command: `path` is ("list",) or ("group", "add"), `handler` what does it, unimported."""
 
     __slots__ = ("aliases", "arguments", "examples", "handler", "help", "options", "path", "section", "text")
 
     def __init__(
-        self, path: str, handler: str, help: str, *parameters: Option | Argument, section: str = "",
-        aliases: Sequence[str] = (), examples: Sequence[str] = (), text: str = "",
+        self,
+        path: str,
+        handler: str,
+        help: str,
+        *parameters: Option | Argument,
+        section: str = "",
+        aliases: Sequence[str] = (),
+        examples: Sequence[str] = (),
+        text: str = "",
     ) -> None:
         self.path = tuple(path.split())
         self.handler = handler  # "module:function", below sentinel.cli

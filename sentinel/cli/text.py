@@ -7,7 +7,7 @@ BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 
 def escape(text: str) -> str:
-    """The text in one line, with control characters, escape sequences and other invisible ones spelled out."""
+    """The text in one line, with control characters, escapes and other invisible ones spelled out."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else _spelled(one) for one in text)

@@ -164,7 +164,9 @@ def _option(option: Option) -> Any:
     if not option.value:
         return TyperOption(param_decls=[option.key, *option.flags], is_flag=True, default=False, help=text)
     return TyperOption(
-        param_decls=[option.key, *option.flags], type=str, multiple=option.many, metavar=option.value, help=text
+        param_decls=[option.key, *option.flags],
+        type=str,
+        multiple=option.many,
+        metavar=option.value,
+        help=text,
     )
-
-
