@@ -42,6 +42,8 @@ def read(args: Sequence[str]) -> Values | None:
         answer = _root().main(words, prog_name="sentinel", standalone_mode=False)
     except _ClickUsageError as error:
         raise _translated(error, words) from None
+    except SystemExit:  # how typer answers a broken pipe
+        raise BrokenPipeError from None
     return answer if isinstance(answer, Values) else None
 
 
