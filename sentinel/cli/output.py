@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from sentinel.cli.text import coloured, escape, has_colour, is_terminal
@@ -74,7 +75,7 @@ class Output:
 
     def errors(self, failures: Sequence[tuple[str, SentinelError]]) -> None:
         """A line for each that failed; in JSON one object for them all, the results tell the rest."""
-        if not self.json or len(failures) == 1:
+        if not self.json or len(failures) <= 1:
             for _, error in failures:
                 self.error(error)
             return
@@ -102,13 +103,11 @@ def error_data(error: SentinelError) -> dict[str, str]:
 class Progress:
     """`stopping 12/50 …` on one line of the terminal once it takes over a second; cleared at the end."""
 
-    def __init__(self, verb: str, stream: TextIO) -> None:
-        import time
-
-        self._now = time.monotonic
+    def __init__(self, verb: str, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._verb = verb
         self._stream = stream
-        self._since = self._now()
+        self._since = now()
         self._shown = False
 
     def __call__(self, done: int, total: int) -> None:

@@ -32,11 +32,10 @@ def spelled_out(command: Command, args: Sequence[str]) -> list[str]:
 
 
 def defaults(command: Command) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """What holds where nothing is given."""
+    found: dict[str, Any] = {one.key: [] if one.many else None for one in command.arguments}
     for option in command.options:
-        found[option.key] = (option.default or None) if option.value and not option.many else []
-        if not option.value:
-            found[option.key] = False
+        found[option.key] = [] if option.many else (option.default or None) if option.value else False
     return found
 
 

@@ -138,7 +138,11 @@ def _group(name: str) -> Any:
 
 def _command(command: Command) -> Any:
     def given(**found: Any) -> Values:
-        told = {key: value for key, value in found.items() if value not in (None, ())}
+        told = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in found.items()
+            if value is not None
+        }
         return Values(command, {**defaults(command), **told})
 
     made = _Command(
