@@ -176,7 +176,7 @@ def _wanted(r: Record) -> Json:
 _NO_LIMITS = Limits()
 _NEVER_RAN = Runtime()
 _SEEN = (
-    "pid", "start_time", "boot_id", "started_at", "restarts", "quick_deaths", "failures", "gave_up", "ready",
+    "pid", "start_time", "boot_id", "started_at", "restarts", "engine_restarts", "quick_deaths", "failures", "gave_up", "ready",
     "health_failures", "health_message", "stopping", "notes",
 )  # fmt: skip
 
@@ -305,6 +305,7 @@ def _to_runtime(d: Json, at: str) -> Runtime:
     if not d.keys() - _IDENTITY:
         return seen
     seen.restarts = optional(to_count, d, "restarts", at) or 0
+    seen.engine_restarts = optional(to_count, d, "engine_restarts", at) or 0
     seen.quick_deaths = optional(to_count, d, "quick_deaths", at) or 0
     seen.failures = optional(to_count, d, "failures", at) or 0
     seen.gave_up = to_flag(d, "gave_up", at)
