@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import lab  # found by the line above, wherever the tests run
+import lab
 
 BACKENDS = ("native", "systemd")
 

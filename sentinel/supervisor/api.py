@@ -87,10 +87,7 @@ class ProcessView:
     restart_delay: float | None = None
 
 
-JSON_KEYS = (
-    "id name backend status pid cpu_percent memory_bytes uptime_seconds started_at restarts exit_code exit_signal "
-    "health user group command cwd env_file ports stdout_log stderr_log restart_policy"
-).split()
+JSON_KEYS = ["id", "name", "backend", "status", "pid", "cpu_percent", "memory_bytes", "uptime_seconds", "started_at", "restarts", "exit_code", "exit_signal", "health", "user", "group", "command", "cwd", "env_file", "ports", "stdout_log", "stderr_log", "restart_policy"]
 
 
 @dataclass(slots=True)
@@ -128,7 +125,18 @@ class DaemonView:
     pid: int | None = None
     uptime_seconds: float | None = None
     backend: str | None = None  # "systemd" where it runs as a unit
+    already: bool = False  # it ran before it was asked to start
 
 
-__all__ = ["DaemonView", "Done", "GroupView", "JSON_KEYS", "Listing", "Outcome", "PortView", "ProcessView",
-           "Restart", "RunRequest"]
+__all__ = [
+    "JSON_KEYS",
+    "DaemonView",
+    "Done",
+    "GroupView",
+    "Listing",
+    "Outcome",
+    "PortView",
+    "ProcessView",
+    "Restart",
+    "RunRequest",
+]
