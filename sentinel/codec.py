@@ -176,8 +176,8 @@ def _wanted(r: Record) -> Json:
 _NO_LIMITS = Limits()
 _NEVER_RAN = Runtime()
 _SEEN = (
-    "pid", "start_time", "boot_id", "started_at", "restarts", "engine_restarts", "quick_deaths", "failures", "gave_up", "ready",
-    "health_failures", "health_message", "stopping", "notes",
+    "pid", "start_time", "boot_id", "started_at", "restarts", "engine_restarts", "quick_deaths", "failures",
+    "gave_up", "ready", "health_failures", "health_message", "stopping", "notes",
 )  # fmt: skip
 
 

@@ -171,7 +171,8 @@ def _want(home: Path, name: str, **wanted: str) -> None:
 
 def test_memory_over_its_limit_restarts_the_process(native: Sentinel, programs: Programs) -> None:
     start_daemon(native)
-    native.run("hog", "--restart", "--memory-max", "40M", "--", *programs._actor("hog", programs.path("ready"), 80_000_000))
+    hog = programs._actor("hog", programs.path("ready"), 80_000_000)
+    native.run("hog", "--restart", "--memory-max", "40M", "--", *hog)
     first = programs.pid()
     eventually(lambda: programs.pid() != first)
     assert native.status("hog")["restarts"] >= 1

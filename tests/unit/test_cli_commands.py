@@ -283,7 +283,7 @@ def test_list_has_a_row_for_each_process(command: str, sentinel: Sentinel, fake:
     fake.listing = Listing([view(restarts=3, group="workers"), view(2, "db", pid=None, status="exited")])
     said = sentinel(command)
     head, web, db = said.out.splitlines()
-    assert head.split() == ["ID", "NAME", "PID", "STATUS", "CPU", "MEM", "UPTIME", "RESTART", "USER", "GROUP", "COMMAND"]
+    assert head.split() == "ID NAME PID STATUS CPU MEM UPTIME RESTART USER GROUP COMMAND".split()
     assert web.split()[:4] == ["1", "web", "12345", "running"]
     assert "always (3)" in web
     assert web.endswith("python3 -m http.server 8000")
