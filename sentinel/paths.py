@@ -19,6 +19,8 @@ class Home:
         self.claims = self.root / "claims.lock"
         self.dotenv = self.root / ".env"
         self.logs = self.root / "logs"
+        self.events = self.root / "events.jsonl"
+        self.events_before = self.root / "events.jsonl.1"
         self.exits = self.root / "exits"
         self.run = self.root / "run"
         self.environments = self.root / "environments"

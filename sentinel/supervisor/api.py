@@ -87,11 +87,11 @@ class ProcessView:
     restart_delay: float | None = None
 
 
-JSON_KEYS = (
+JSON_KEYS = [
     *("id", "name", "backend", "status", "pid", "cpu_percent", "memory_bytes", "uptime_seconds", "started_at"),
     *("restarts", "exit_code", "exit_signal", "health", "user", "group", "command", "cwd", "env_file", "ports"),
     *("stdout_log", "stderr_log", "restart_policy"),
-)
+]
 
 
 @dataclass(slots=True)
