@@ -3,10 +3,9 @@
 The keeper and its clients both import this; it needs `_socket` alone, since `socket` would cost the keeper 0.7 MB.
 """
 
+import _socket
 import os
 import sys
-
-import _socket
 
 PATH_MAX = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 PORTABLE = sys.platform != "linux" or os.environ.get("SENTINEL_PORTABLE") == "1"
