@@ -35,7 +35,9 @@ class Call:
 
     @cached_property
     def supervisor(self) -> "Supervisor":
-        return self._make(self.home)
+        supervisor = self._make(self.home)
+        supervisor.command = " ".join(("sentinel", *self.values.command.path))
+        return supervisor
 
     @contextmanager
     def progress(self, verb: str) -> Iterator[Callable[[int, int], None] | None]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sentinel.errors import SentinelError
+from sentinel.events import Event
 from sentinel.model import HealthCheck, Limits, LogSettings, Restart, RestartPolicy
 
 
@@ -85,6 +86,7 @@ class ProcessView:
     health_check: str | None = None
     max_restarts: int | None = None
     restart_delay: float | None = None
+    events: list[Event] = field(default_factory=list)  # the last three
 
 
 JSON_KEYS = [

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sentinel import names
 from sentinel.errors import NotFound, SentinelError
 from sentinel.model import Record
-from sentinel.supervisor import processes
+from sentinel.supervisor import history, processes
 from sentinel.supervisor.api import Listing
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.reconcile import Report, reconcile
@@ -25,7 +25,11 @@ def status(context: Context, tokens: Sequence[str]) -> Listing:
     """These processes, in the order asked for."""
     ids = processes.find(context, tokens)
     report = _look(context, ids)
-    return _views(context, report, [report.state.processes[i] for i in ids if i in report.state.processes], True)
+    records = [report.state.processes[i] for i in ids if i in report.state.processes]
+    answer = _views(context, report, records, True)
+    for one in answer.processes:
+        one.events = history.latest(context, one.id, 3)
+    return answer
 
 
 def _look(context: Context, ids: Iterable[int] | None) -> Report:
