@@ -115,7 +115,8 @@ def from_document(document: Json) -> State:
         raise wrong("schema", schema)
     state = State(next_id=to_int(document, "next_id", "", 1, MAX_ID + 1))
     for key, value in to_object(document, "processes", "").items():
-        state.processes[to_id(key, state.next_id)] = _to_record(int(key), value, f"processes.{key}.")
+        id = to_id(key, state.next_id)
+        state.processes[id] = _to_record(id, value, f"processes.{id}.")
     if len({record.name for record in state.processes.values()}) != len(state.processes):
         raise StateError("state.json is damaged: two processes have the same name", HINT)
     for name, value in to_object(document, "groups", "").items():
