@@ -43,9 +43,7 @@ SPECS = st.builds(
     ports=st.dictionaries(TEXT, st.integers(1, 65535), max_size=2),
     restart=st.builds(RestartPolicy, st.sampled_from(Restart), st.none() | TIME, st.none() | COUNT),
     health=st.none()
-    | st.builds(
-        HealthCheck, st.sampled_from(["http", "tcp", "cmd"]), TEXT, TIME, TIME, st.integers(1, 100)
-    ),
+    | st.builds(HealthCheck, st.sampled_from(["http", "tcp", "cmd"]), TEXT, TIME, TIME, st.integers(1, 100)),
     limits=st.builds(
         Limits, st.none() | st.integers(-20, 19), st.none() | TEXT, st.none() | COUNT, st.none() | COUNT
     ),
@@ -188,14 +186,18 @@ def changed(path: str, value: Any) -> bytes:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("next_id", 8), ("next_id", 0), ("next_id", True), ("next_id", 1.5), ("next_id", ...), ("next_id", 2**40),
+        ("next_id", 8), ("next_id", 0), ("next_id", True), ("next_id", 1.5), ("next_id", ...),
+        ("next_id", 2**40),
         ("schema", 0), ("schema", "1"), ("schema", True), ("schema", ...), ("schema", -1),
         ("processes", []), ("processes", ...), ("groups", None), ("ports", {}),
-        ("processes/01", {}), ("processes/x", {}), ("processes/-1", {}), ("processes/7", 5), ("processes/7", {}),
+        ("processes/01", {}), ("processes/x", {}), ("processes/-1", {}), ("processes/7", 5),
+        ("processes/7", {}),
         ("processes/1/name", None), ("processes/1/name", "wörker"), ("processes/1/backend", "cron"),
         ("processes/1/wanted", ...), ("processes/1/seen", None), ("processes/1/wanted/desired", "maybe"),
-        ("processes/1/wanted/run", -1), ("processes/1/wanted/run", float("nan")), ("processes/1/wanted/argv", []),
-        ("processes/1/wanted/argv", [1]), ("processes/1/wanted/argv", "sleep"), ("processes/1/wanted/cwd", ...),
+        ("processes/1/wanted/run", -1), ("processes/1/wanted/run", float("nan")),
+        ("processes/1/wanted/argv", []),
+        ("processes/1/wanted/argv", [1]), ("processes/1/wanted/argv", "sleep"),
+        ("processes/1/wanted/cwd", ...),
         ("processes/1/wanted/env", {"A": 1}), ("processes/1/wanted/ports", {"PORT": 0}),
         ("processes/1/wanted/ports", {"PORT": "80"}), ("processes/1/wanted/restart", ...),
         ("processes/1/wanted/restart", {"mode": "often"}), ("processes/1/wanted/stop_timeout", -1),

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import time
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sentinel.environment import load_captured
@@ -35,7 +35,7 @@ def test_version_0_2(home: Home) -> None:
     assert "0.2" in store.warnings[0]
     assert Store(home).read() == state
     assert state.next_id == 5
-    assert {id: record.name for id, record in state.processes.items()} == {1: "web", 2: "my-worker", 4: "WEB-2"}
+    assert {r.id: r.name for r in state.processes.values()} == {1: "web", 2: "my-worker", 4: "WEB-2"}
     web = state.processes[1]
     assert web.backend == "native"
     assert web.spec.argv == ["python3 -m http.server 8000"]
@@ -88,7 +88,8 @@ def test_a_process_that_still_runs_is_adopted(home: Home) -> None:
     child = subprocess.Popen(["sleep", "600"])
     try:
         document = json.loads(home.state.read_bytes())
-        document["processes"]["1"] |= {"pid": child.pid, "started_at": datetime.fromtimestamp(time.time()).isoformat()}
+        started = datetime.fromtimestamp(psutil.Process(child.pid).create_time()).isoformat()
+        document["processes"]["1"] |= {"pid": child.pid, "started_at": started}
         document["processes"]["4"] |= {"pid": os.getpid()}  # a pid that is somebody else's by now
         home.state.write_text(json.dumps(document))
         web, _, other = Store(home).read().processes.values()
@@ -104,7 +105,8 @@ def test_a_process_that_still_runs_is_adopted(home: Home) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("processes", []), ("processes/1", 5), ("processes/1/cmd", None), ("processes/1/cmd", ""), ("next_id", "x"),
+        ("processes", []), ("processes/1", 5), ("processes/1/cmd", None), ("processes/1/cmd", ""),
+        ("next_id", "x"),
         ("processes/1/restart", "yes"), ("processes/1/env", {"A": 1}), ("processes/1/cwd", 7), ("groups", 3),
         ("processes/1/health_check", {"kind": "http"}), ("processes/1/ionice_ioclass", "sometimes"),
         ("processes/1/ionice_value", 9), ("processes/1/nice", "low"), ("processes/x", {}),

@@ -84,9 +84,14 @@ def test_a_change_is_saved_and_private(home: Home) -> None:
 
 def test_an_exception_saves_nothing(home: Home) -> None:
     store = filled(home)
-    with pytest.raises(ZeroDivisionError), store.change() as state:
-        add(state, "three")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with store.change() as state:
+            add(state, "three")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert names(store) == ["one", "two"]
 
 
@@ -113,10 +118,11 @@ def test_a_cached_read_is_the_same_object_until_something_changes(home: Home) ->
 
 def test_parallel_changes_are_all_kept(home: Home) -> None:
     code = """
+from sentinel.model import Record, Spec
 for number in range(5):
     with store.change(durable=False) as state:
-        from sentinel.model import Record, Spec
-        state.processes[state.next_id] = Record(state.next_id, f"{os.getpid()}-{number}", "native", Spec(["x"], "/"))
+        id = state.next_id
+        state.processes[id] = Record(id, f"{os.getpid()}-{number}", "native", Spec(["x"], "/"))
         state.next_id += 1
 print("done", flush=True)
 """
@@ -343,5 +349,6 @@ def test_a_home_that_was_removed_and_made_again(home: Home) -> None:
     with Store(home).claim([1]):
         pass
     shutil.rmtree(home.root)
-    with Store(home).claim([1]), python(home, "with store.claim([1], block=False) as h: print(h, flush=True)") as c:
-        assert line(c) == "set()"
+    code = "with store.claim([1], block=False) as held: print(held, flush=True)"
+    with Store(home).claim([1]), python(home, code) as child:
+        assert line(child) == "set()"
