@@ -83,8 +83,10 @@ def test_dotenv_syntax_and_interpolation(home: Home, record: Record, monkeypatch
     monkeypatch.setenv("WHO", "the daemon")
     home.dotenv.write_text("BASE=/srv\n")
     cwd_file(record).write_bytes(
-        b'\xef\xbb\xbf# comment\nexport DIR=${BASE}/app\nSUB=${DIR}/x # comment\nQUOTED="a\\nb" \n'
-        b"SINGLE='a b'\nFROM=${WHO}\nDEFAULT=${NONE:-fallback}\nEMPTY=\nKEY_ONLY\nthis is no line\n=x\nRAW=\xff\n"
+        b"\xef\xbb\xbf# comment\nexport DIR=${BASE}/app\nSUB=${DIR}/x # comment\n"
+        b'QUOTED="a\\nb" \n'
+        b"SINGLE='a b'\nFROM=${WHO}\nDEFAULT=${NONE:-fallback}\nEMPTY=\n"
+        b"KEY_ONLY\nthis is no line\n=x\nRAW=\xff\n"
     )
     env = resolve(home, record, None, None)
     assert {key: value for key, value in env.items() if key not in ("PATH", "WHO", "BASE")} == {
