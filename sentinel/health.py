@@ -23,7 +23,7 @@ _POLITE = 0.5  # seconds for the rest of an answer: hanging up amid it would fil
 
 
 def probe(check: HealthCheck, env: Mapping[str, str], cwd: str, account: Account | None) -> tuple[bool, str]:
-    """Whether it is healthy, and a short line that says what was seen. Takes at most check.timeout.
+    """Whether it is healthy, and a short line that says what was seen, within check.timeout.
 
     http: GET, healthy is 200 to 399; redirects are not followed, proxies not used, certificates not verified
     (what is asked is whether it answers). tcp: a connection is accepted. cmd: a shell command line exits with 0.

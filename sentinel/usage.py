@@ -30,7 +30,7 @@ def tree(pid: int) -> list[int]:
 
 
 def trees(pids: Mapping[int, int]) -> dict[int, list[int]]:
-    """`tree` for many at once ({id: main pid}), in one look at the process table; those that are gone are missing."""
+    """`tree` for many at once ({id: main pid}), in one look at the process table; the gone are missing."""
     parents = _parents_proc() if _uses_proc() else _parents_psutil()
     children = defaultdict(list)
     for pid, parent in parents.items():

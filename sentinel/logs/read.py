@@ -13,8 +13,8 @@ from sentinel.logs.stream import Stream, line_start, parts
 class FileLog:
     """LogSource over the stdout and the stderr file of a process; their backups lie beside them.
 
-    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of their own:
-    `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few lines that are older.
+    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of their
+    own: `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few older lines.
     """
 
     def __init__(self, stdout: Path, stderr: Path) -> None:
@@ -35,7 +35,7 @@ class FileLog:
     def tail_and_follow(
         self, lines: int, streams: Sequence[str], since: float | None = None
     ) -> Iterator[LogLine | None]:
-        """What `tail` gives now, and then what comes, each line once. An incomplete last line waits for its rest."""
+        """What `tail` gives now, then what comes, each line once. An incomplete last line waits for its rest."""
         followers, opened = [], []
         for name in streams:
             stream = Stream(self._paths[name])
@@ -60,7 +60,9 @@ class FileLog:
         for segment in stream.segments():
             if segment.written < since:
                 first = max(first, segment.end)
-        return line_start(stream, 1, first) if first < end and not _begins_line(stream, first) else min(first, end)
+        if first >= end:
+            return end
+        return first if _begins_line(stream, first) else line_start(stream, 1, first)
 
     @staticmethod
     def _lines(name: str, stream: Stream, begin: int, end: int) -> Iterator[LogLine]:

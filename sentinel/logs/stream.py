@@ -50,7 +50,7 @@ class Stream:
             self._live = None
 
     def look(self) -> None:
-        """Open what there is now, all of the same moment. A backup that is gone stays open for us: see `forget`."""
+        """Open what there is now, all of the same moment. A backup that went stays open for us: see `forget`."""
         before = self._backups
         while True:
             self._close_live()
@@ -110,7 +110,7 @@ class Stream:
         return found[-1].end if found and self._live is not None else self.base
 
     def read(self, at: int, limit: int = BLOCK) -> tuple[int, bytes]:
-        """The bytes at `at`, or at the first offset after it that (still) holds any; none: the end is reached."""
+        """The bytes at `at`, or at the first offset after it that (still) holds any; none: it is the end."""
         while True:
             for segment in self._backups:
                 if at < segment.end:
