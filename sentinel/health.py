@@ -26,7 +26,8 @@ def probe(check: HealthCheck, env: Mapping[str, str], cwd: str, account: Account
     """Whether it is healthy, and a short line that says what was seen, within check.timeout.
 
     http: GET, healthy is 200 to 399; redirects are not followed, proxies not used, certificates not verified
-    (what is asked is whether it answers). tcp: a connection is accepted. cmd: a shell command line exits with 0.
+    (what is asked is whether it answers). tcp: a connection is accepted. cmd: a shell command line exits
+    with 0.
     """
     return _probe(check, env, cwd, account, None)
 
@@ -98,7 +99,8 @@ def _http(url: str, deadline: float) -> tuple[bool, str]:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append("Authorization: Basic " + base64.b64encode(login.encode()).decode())
     with contextlib.ExitStack() as opened:
-        connection = opened.enter_context(_connect(parts.hostname, parts.port or (443 if secure else 80), deadline))
+        port = parts.port or (443 if secure else 80)
+        connection = opened.enter_context(_connect(parts.hostname, port, deadline))
         if secure:
             connection = opened.enter_context(_encrypted(connection, parts.hostname, deadline))
         connection.settimeout(_left(deadline))

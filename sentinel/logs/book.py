@@ -1,9 +1,10 @@
 """The bookkeeping of one rotated log: what every byte's absolute offset is, whoever moved it.
 
-Beside `web.stdout.log` lies `.web.stdout.log.rot`: how many bytes were ever cut off the live file's head, where
-each backup ends, and how far a rotation has come that is under way. Offsets counted over all rotations
-("absolute") are what readers and marks go by: they never change meaning. Its flock keeps rotations apart. Readers
-take no lock: they read the book, the data and the book again, and believe the data if the book is still the same.
+Beside `web.stdout.log` lies `.web.stdout.log.rot`: how many bytes were ever cut off the live file's head,
+where each backup ends, and how far a rotation has come that is under way. Offsets counted over all
+rotations ("absolute") are what readers and marks go by: they never change meaning. Its flock keeps
+rotations apart. Readers take no lock: they read the book, the data and the book again, and believe the
+data if the book is still the same.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """Marks: how far each log of a process had come at some moments, so that `logs --since` knows where to begin.
 
-Files keep no time for each line. A mark says: what lies below these absolute offsets was written before this time.
-So `--since` shows every line written since then, and none that is older than the mark before it; a few older ones
-may be shown. A line of the file is "TIME STDOUT STDERR". It is bounded: once large, older marks are thinned out.
+Files keep no time for each line. A mark says: what lies below these absolute offsets was written before
+this time. So `--since` shows every line written since then, and none that is older than the mark before
+it; a few older ones may be shown. A line of the file is "TIME STDOUT STDERR". It is bounded: once large,
+older marks are thinned out.
 """
 
 import contextlib

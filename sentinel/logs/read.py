@@ -13,8 +13,9 @@ from sentinel.logs.stream import Stream, line_start, parts
 class FileLog:
     """LogSource over the stdout and the stderr file of a process; their backups lie beside them.
 
-    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of their
-    own: `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few older lines.
+    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of
+    their own: `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few
+    older lines.
     """
 
     def __init__(self, stdout: Path, stderr: Path) -> None:
@@ -35,7 +36,7 @@ class FileLog:
     def tail_and_follow(
         self, lines: int, streams: Sequence[str], since: float | None = None
     ) -> Iterator[LogLine | None]:
-        """What `tail` gives now, then what comes, each line once. An incomplete last line waits for its rest."""
+        """What `tail` gives now, then what comes, each line once. An incomplete line waits for its rest."""
         followers, opened = [], []
         for name in streams:
             stream = Stream(self._paths[name])

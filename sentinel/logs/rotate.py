@@ -1,9 +1,10 @@
 """Rotate log files under programs that go on appending to them, so that no byte is lost or there twice.
 
-Where the file system can take whole blocks out of a file (ext4, xfs), the head of the log is copied to `.1` and
-then collapsed: the writer never notices. The last bytes up to a block stay, so a line may begin in `.1` and end in
-the live file; readers join them. Elsewhere (tmpfs, btrfs, macOS) the log is copied and truncated: what the program
-writes in the few microseconds between the last read and the truncation is lost.
+Where the file system can take whole blocks out of a file (ext4, xfs), the head of the log is copied to
+`.1` and then collapsed: the writer never notices. The last bytes up to a block stay, so a line may begin
+in `.1` and end in the live file; readers join them. Elsewhere (tmpfs, btrfs, macOS) the log is copied and
+truncated: what the program writes in the few microseconds between the last read and the truncation is
+lost.
 
 A rotation killed anywhere is finished by whoever looks next (`settle`). The book tells how far it had come:
   chain     `.1.tmp` is complete; backups are being shifted to make room for it

@@ -50,7 +50,7 @@ class Stream:
             self._live = None
 
     def look(self) -> None:
-        """Open what there is now, all of the same moment. A backup that went stays open for us: see `forget`."""
+        """Open what there is now, all of one moment. A backup that is gone stays open for us: see `forget`."""
         before = self._backups
         while True:
             self._close_live()

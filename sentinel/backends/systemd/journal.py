@@ -1,9 +1,10 @@
 """JournalLog: the output of a process as the journal keeps it, read through journalctl.
 
-A line is found by its identifier and uid, since journald can't always tell the unit of a process that has just
-ended, or by its unit, for what the program itself sends to the journal. What came through stderr has a priority of
-warning or worse (systemd-cat gives it that); the rest is stdout. No `--user`: it would hide what root's units write. No
-`--after-cursor`: where the entry there isn't one of ours, systemd 252 leaves out the first that is.
+A line is found by its identifier and uid, since journald can't always tell the unit of a process that has
+just ended, or by its unit, for what the program itself sends to the journal. What came through stderr has
+a priority of warning or worse (systemd-cat gives it that); the rest is stdout. No `--user`: it would hide
+what root's units write. No `--after-cursor`: where the entry there isn't one of ours, systemd 252 leaves
+out the first that is.
 """
 
 import contextlib
@@ -124,7 +125,7 @@ def newest_cursor() -> str | None:
 
 
 class JournalLog:
-    """LogSource over the lines of one identifier and uid, and of the unit. Starts no process before it is asked.
+    """LogSource over the lines of one identifier and uid, and of the unit. Runs nothing before it is asked.
 
     `cursor` and `cleared_at` are what the record remembers of the last `clear`.
     """
@@ -156,12 +157,12 @@ class JournalLog:
         return self._tail_then_follow(lines, streams, since, here)
 
     def clear(self) -> None:
-        """Remember where the journal ends, in `cursor` and `cleared_at`; the caller keeps them in the record."""
+        """Remember where the journal ends in `cursor` and `cleared_at`; the caller keeps them in the record."""
         self.cursor = newest_cursor()
         self.cleared_at = time.time()
 
     def suppressed(self, since: float | None = None) -> int:
-        """How many lines journald dropped, as far as we may know; for a user's unit, of all his units together."""
+        """How many lines journald dropped, as far as we may know; of a user's units, of all together."""
         times = [at for at in (since, self.cleared_at) if at is not None]
         arguments = [f"--since=@{max(times):.6f}"] if times else []
         units = (self._unit, f"user@{self._uid}.service")
@@ -213,7 +214,9 @@ class JournalLog:
                 entries.append(entry)
         return list(_lines(reversed(entries)))[-lines:]
 
-    def _forward(self, streams: Sequence[str], since: float | None, until: Position | None) -> Iterator[Entry]:
+    def _forward(
+        self, streams: Sequence[str], since: float | None, until: Position | None
+    ) -> Iterator[Entry]:
         cleared = position(self.cursor) if self.cursor else None
         arguments = [f"--cursor={self.cursor}"] if cleared and since is None else []
         with self._query(streams, since, *arguments) as found:
@@ -231,7 +234,9 @@ class JournalLog:
             yield entry
 
     @contextlib.contextmanager
-    def _query(self, streams: Sequence[str], since: float | None, *arguments: str) -> Iterator[Iterator[Entry]]:
+    def _query(
+        self, streams: Sequence[str], since: float | None, *arguments: str
+    ) -> Iterator[Iterator[Entry]]:
         begin = self._begin(since)
         options = [*arguments, *([f"--since=@{begin:.6f}"] if begin is not None else [])]
         with _journalctl(*options, *self._selection(streams)) as lines:
@@ -305,7 +310,8 @@ def _start(*arguments: str) -> "subprocess.Popen[bytes]":
     except FileNotFoundError:
         raise BackendError("cannot read the journal: journalctl is not installed", _HINT) from None
     except OSError as error:
-        raise BackendError(f"cannot run journalctl: {os.strerror(error.errno or 0).lower()}", _HINT) from error
+        why = os.strerror(error.errno or 0).lower()
+        raise BackendError(f"cannot run journalctl: {why}", _HINT) from error
 
 
 _HINT = "install systemd's journalctl, or run the process with --logs file"
