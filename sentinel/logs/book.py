@@ -8,6 +8,7 @@ data if the book is still the same.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -142,7 +143,9 @@ def open_regular(path: Path, flags: int) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise not_a_file(path, os.strerror(error.errno or 0).lower()) from error
+        link = error.errno == errno.ELOOP
+        why = "it is a symbolic link" if link else os.strerror(error.errno or 0).lower()
+        raise not_a_file(path, why) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise not_a_file(path, "it is not a regular file")

@@ -8,6 +8,7 @@ older marks are thinned out.
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def mark(home: Home, name: str, now: float | None = None) -> None:
 
 
 def offset_since(stdout: Path, stream: str, since: float) -> int:
-    """An absolute offset below which nothing was written at `since` or later."""
-    found = 0
+    """An absolute offset below which nothing was written at `since` or later; without marks, before all."""
+    found = -sys.maxsize
     for at, *offsets in _load(marks_path(stdout)):
         if at > since:
             break

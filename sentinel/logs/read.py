@@ -50,12 +50,13 @@ class FileLog:
             clear(path)
 
     def _begin(self, name: str, stream: Stream, end: int, lines: int, since: float | None) -> int:
-        first = 0 if since is None else self._first(name, stream, end, since)
+        first = stream.first() if since is None else self._first(name, stream, end, since)
         return first if lines < 0 else line_start(stream, lines, end, first)
 
     def _first(self, name: str, stream: Stream, end: int, since: float) -> int:
         """Where the first line begins that may have been written at `since` or later."""
-        first = offset_since(self._stdout, name, since)
+        oldest = stream.first()
+        first = max(oldest, offset_since(self._stdout, name, since))
         if first > end:  # somebody else has emptied the file
             first = stream.base
         for segment in stream.segments():
@@ -63,7 +64,7 @@ class FileLog:
                 first = max(first, segment.end)
         if first >= end:
             return end
-        return first if _begins_line(stream, first) else line_start(stream, 1, first)
+        return first if _begins_line(stream, first, oldest) else line_start(stream, 1, first, oldest)
 
     @staticmethod
     def _lines(name: str, stream: Stream, begin: int, end: int) -> Iterator[LogLine]:
@@ -81,9 +82,9 @@ class FileLog:
             yield LogLine(name, b"".join(pending))
 
 
-def _begins_line(stream: Stream, at: int) -> bool:
+def _begins_line(stream: Stream, at: int, oldest: int) -> bool:
     """Whether a line begins at the offset: what is before it ends with a newline, or isn't there."""
-    if at == 0:
+    if at <= oldest:
         return True
     before, data = stream.read(at - 1, 1)
     return before != at - 1 or data == b"\n"

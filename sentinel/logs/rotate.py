@@ -82,6 +82,9 @@ def clear(path: Path) -> None:
     try:
         with locked(path) as open_book:
             _settle(path, open_book)
+            fd = open_regular(path, os.O_RDWR)  # refused before anything is begun
+            if fd is not None:
+                os.close(fd)
             open_book.book.phase = "clear"
             open_book.write()
             _settle(path, open_book)

@@ -157,7 +157,7 @@ class JournalLog:
         return self._tail_then_follow(lines, streams, since, here)
 
     def clear(self) -> None:
-        """Remember where the journal ends in `cursor` and `cleared_at`; the caller keeps them in the record."""
+        """Remember where the journal ends in `cursor` and `cleared_at`; the caller keeps them."""
         self.cursor = newest_cursor()
         self.cleared_at = time.time()
 
