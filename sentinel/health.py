@@ -46,7 +46,7 @@ def _probe(
     except TimeoutError:
         ok, message = False, f"timed out after {check.timeout:g} s"
     except OSError as error:
-        ok, message = False, (error.strerror or str(error) or type(error).__name__).lower()
+        ok, message = False, error.strerror.lower() if error.strerror else str(error)
     except ValueError as error:
         ok, message = False, f"cannot check {check.target}: {error}"
     return ok, safe(" ".join(message.split()).encode(errors="replace"), colour=False)

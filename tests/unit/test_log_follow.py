@@ -137,7 +137,8 @@ def test_a_program_that_is_restarted_goes_on_in_the_same_log(log: FileLog, path:
     following = log.follow(["stdout"])
     for turn in range(3):
         with path.open("ab") as file:
-            subprocess.run([sys.executable, "-c", f"print('run', {turn})"], stdout=file, check=True, timeout=DEADLINE)
+            program = [sys.executable, "-c", f"print('run', {turn})"]
+            subprocess.run(program, stdout=file, check=True, timeout=DEADLINE)
     assert take(following, 3) == [b"run 0", b"run 1", b"run 2"]
 
 

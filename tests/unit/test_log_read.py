@@ -143,7 +143,7 @@ def test_since_shows_the_whole_line_that_a_mark_fell_into(home: Home, log: FileL
     assert tail(log, -1, time.time() - 50) == [b"half and half"]
 
 
-def test_since_without_marks_shows_all_and_after_a_clear_the_new(home: Home, log: FileLog, path: Path) -> None:
+def test_since_without_marks_shows_all_and_after_clear_the_new(home: Home, log: FileLog, path: Path) -> None:
     append(path, b"one\n")
     assert tail(log, -1, time.time() - 50) == [b"one"]
     mark(home, "web", time.time() - 40)
