@@ -25,7 +25,7 @@ def _fallocate(fd: int, mode: int, offset: int, length: int) -> int:
 
 
 def can_collapse(fd: int) -> bool:
-    """Whether the file system takes whole blocks out of a file (ext4, xfs). Asked in a way that changes nothing."""
+    """Whether the file system can take whole blocks out of a file (ext4, xfs). Asking changes nothing."""
     if not sys.platform.startswith("linux") or os.environ.get("SENTINEL_PORTABLE") == "1":
         return False
     try:

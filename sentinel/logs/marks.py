@@ -1,12 +1,14 @@
 """Marks: how far each log of a process had come at some moments, so that `logs --since` knows where to begin.
 
-Files keep no time for each line. A mark says: what lies below these absolute offsets was written before this time. So
-`--since` shows every line written since then, and no line older than the mark before it; a few older ones may be shown.
-A line of the file is "TIME STDOUT STDERR". It is bounded: once large, older marks are thinned out.
+Files keep no time for each line. A mark says: what lies below these absolute offsets was written before
+this time. So `--since` shows every line written since then, and none that is older than the mark before
+it; a few older ones may be shown. A line of the file is "TIME STDOUT STDERR". It is bounded: once large,
+older marks are thinned out.
 """
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -34,8 +36,8 @@ def mark(home: Home, name: str, now: float | None = None) -> None:
 
 
 def offset_since(stdout: Path, stream: str, since: float) -> int:
-    """An absolute offset below which nothing was written at `since` or later."""
-    found = 0
+    """An absolute offset below which nothing was written at `since` or later; without marks, before all."""
+    found = -sys.maxsize
     for at, *offsets in _load(marks_path(stdout)):
         if at > since:
             break
