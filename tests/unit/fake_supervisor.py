@@ -77,7 +77,6 @@ class FakeSupervisor:
         if self.failure:
             raise self.failure
 
-    @property
     def last(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         return self.calls[-1]
 

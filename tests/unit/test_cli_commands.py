@@ -103,7 +103,7 @@ def test_what_acts_on_processes_asks_for_it_and_says_what_was_done(
     verb, args, kwargs, text = PLAIN[words]
     said = sentinel(*words)
     assert (said.status, said.out, said.err) == (0, f"{text}\n", "")
-    assert fake.last == (verb, args, kwargs)
+    assert fake.last() == (verb, args, kwargs)
 
 
 @pytest.mark.parametrize("words", PLAIN)
@@ -259,7 +259,7 @@ def test_run_hands_over_all_that_was_asked_for(sentinel: Sentinel, fake: FakeSup
         "--backend",
         "native",
     )
-    (request,) = fake.last[1]
+    (request,) = fake.last()[1]
     assert request.command == ["npm start"]
     assert (request.name, request.group, request.instances) == ("web", "workers", 3)
     assert request.env == {"A": "1", "B": "2"}
@@ -276,7 +276,7 @@ def test_run_hands_over_all_that_was_asked_for(sentinel: Sentinel, fake: FakeSup
 
 def test_run_without_options_asks_for_the_defaults(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("run", "--", "./server", "--name", "x")
-    (request,) = fake.last[1]
+    (request,) = fake.last()[1]
     assert request.command == ["./server", "--name", "x"]
     assert (request.name, request.backend, request.health) == (None, None, None)
     assert request.restart == RestartPolicy(Restart.NO, None, None)
@@ -364,12 +364,12 @@ def test_list_has_a_row_for_each_process(command: str, sentinel: Sentinel, fake:
     assert "always (3)" in web
     assert web.endswith("python3 -m http.server 8000")
     assert db.split()[:4] == ["2", "db", "-", "exited"]
-    assert fake.last == ("list", (None,), {})
+    assert fake.last() == ("list", (None,), {})
 
 
 def test_list_of_a_group(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("list", "--group", "workers")
-    assert fake.last == ("list", ("workers",), {})
+    assert fake.last() == ("list", ("workers",), {})
 
 
 def test_a_process_that_is_unhealthy_shows_so(sentinel: Sentinel, fake: FakeSupervisor) -> None:
@@ -453,9 +453,9 @@ def test_errors_are_one_harmless_line(sentinel: Sentinel, fake: FakeSupervisor) 
 
 def test_logs_ask_for_what_the_options_say(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("logs", "web")
-    assert fake.last[1] == ("web", 50, ("stdout", "stderr"), None)
+    assert fake.last()[1] == ("web", 50, ("stdout", "stderr"), None)
     sentinel("logs", "web", "-n", "7", "--stream", "stderr", "--since", "@1700000000")
-    assert fake.last[1] == ("web", 7, ("stderr",), 1_700_000_000.0)
+    assert fake.last()[1] == ("web", 7, ("stderr",), 1_700_000_000.0)
 
 
 def test_logs_in_json_are_an_object_a_line(sentinel: Sentinel, fake: FakeSupervisor) -> None:
@@ -491,7 +491,7 @@ def test_group_create(sentinel: Sentinel, fake: FakeSupervisor) -> None:
         "--tasks-max",
         "9",
     )
-    assert fake.last[1] == ("workers", {"A": "1"}, "w.env", 2 * 2**30, 150.0, 9)
+    assert fake.last()[1] == ("workers", {"A": "1"}, "w.env", 2 * 2**30, 150.0, 9)
     assert (said.out, said.err) == ("Created group workers\n", "warning: tasks are not limited\n")
 
 
@@ -526,11 +526,11 @@ def test_group_delete_says_what_became_of_the_processes(sentinel: Sentinel, fake
 
 def test_ports(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     assert sentinel("port", "allocate").out == "Allocated port 8234 (default)\n"
-    assert fake.last == ("port_allocate", (None, None), {})
+    assert fake.last() == ("port_allocate", (None, None), {})
     sentinel("port", "allocate", "8080", "--name", "api")
-    assert fake.last == ("port_allocate", (8080, "api"), {})
+    assert fake.last() == ("port_allocate", (8080, "api"), {})
     sentinel("port", "allocate", "--port", "8080")
-    assert fake.last == ("port_allocate", (8080, None), {})
+    assert fake.last() == ("port_allocate", (8080, None), {})
     assert sentinel("port", "free", "default").out == "Freed port 8234 (default)\n"
     fake.port = PortView(8234, "api", "web", 1_700_000_000.0)
     assert sentinel("port", "list").out.splitlines()[1].split()[:3] == ["8234", "api", "web"]
@@ -545,7 +545,7 @@ def test_the_daemon(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     assert sentinel("daemon", "status").out.startswith("Daemon is running (pid: 77, uptime: ")
     assert sentinel("daemon", "status", "--json").data == {"running": True, "pid": 77, "uptime_seconds": 61.0}
     assert sentinel("daemon", "run").status == 0
-    assert fake.last == ("daemon_run", (), {})
+    assert fake.last() == ("daemon_run", (), {})
     fake.daemon = DaemonView(False)
     assert sentinel("daemon", "stop").out == "Daemon was not running\n"
     said = sentinel("daemon", "status")

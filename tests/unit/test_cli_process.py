@@ -108,6 +108,37 @@ def test_a_pipe_that_closes_leaves_no_traceback(words: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("scenario", ["names", "many", "partly", "missing", "bug"])
+def test_a_full_disk_is_one_line(scenario: str) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, FAKE, scenario, *(("stop", "web") if scenario == "partly" else ("list",))],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_errors_into_a_closed_pipe_leave_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        for words in (["missing", "list"], ["names", "lost"], ["bug", "list"], ["partly", "stop", "web"]):
+            done = subprocess.run(
+                [sys.executable, FAKE, *words], stderr=write, stdout=write, timeout=WITHIN, check=False
+            )
+            assert done.returncode in (1, 2, 141)
+    finally:
+        os.close(write)
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_harm_nothing(closed: str, home: Path) -> None:
     script = f'"$1" "$2" bug list {closed}'
