@@ -19,7 +19,10 @@ def run(make: MakeSupervisor = make_supervisor) -> NoReturn:
     _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    status = main(sys.argv[1:], make)
+    try:
+        status = main(sys.argv[1:], make)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     sys.exit(_finished(status))
 
 

@@ -3,8 +3,11 @@
 Run as a program it is `sentinel` over the fake: the first argument names a scenario below.
 """
 
+import atexit
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from sentinel.backends.base import LogLine
@@ -27,12 +30,29 @@ Progress = Callable[[int, int], None]
 def view(id: int = 1, name: str = "web", **changed: Any) -> ProcessView:
     """A process that runs; `changed` are the fields that are otherwise."""
     fields: dict[str, Any] = {
-        "id": id, "name": name, "backend": "native", "status": "running", "pid": 12345, "cpu_percent": 1.25,
-        "memory_bytes": 20 * 1024 * 1024, "uptime_seconds": 3723.0, "started_at": 1_700_000_000.0, "restarts": 0,
-        "exit_code": None, "exit_signal": None, "health": None, "user": "deploy", "group": None,
-        "command": "python3 -m http.server 8000", "cwd": "/srv", "env_file": None, "ports": {},
-        "stdout_log": "/logs/web.stdout.log", "stderr_log": "/logs/web.stderr.log", "restart_policy": "always",
-    }  # fmt: skip
+        "id": id,
+        "name": name,
+        "backend": "native",
+        "status": "running",
+        "pid": 12345,
+        "cpu_percent": 1.25,
+        "memory_bytes": 20 * 1024 * 1024,
+        "uptime_seconds": 3723.0,
+        "started_at": 1_700_000_000.0,
+        "restarts": 0,
+        "exit_code": None,
+        "exit_signal": None,
+        "health": None,
+        "user": "deploy",
+        "group": None,
+        "command": "python3 -m http.server 8000",
+        "cwd": "/srv",
+        "env_file": None,
+        "ports": {},
+        "stdout_log": "/logs/web.stdout.log",
+        "stderr_log": "/logs/web.stderr.log",
+        "restart_policy": "always",
+    }
     return ProcessView(**{**fields, **changed})
 
 
@@ -44,7 +64,9 @@ class FakeSupervisor:
         self.outcome = Outcome([Done(1, "web", 12345)])
         self.listing = Listing([view()])
         self.lines: list[LogLine | None] = []
-        self.groups = [GroupView("workers", ["web"], {"TOKEN": "secret"}, "/srv/workers.env", 1_700_000_000.0)]
+        self.groups = [
+            GroupView("workers", ["web"], {"TOKEN": "secret"}, "/srv/workers.env", 1_700_000_000.0)
+        ]
         self.port = PortView(8234, "default", None, 1_700_000_000.0)
         self.daemon = DaemonView(True, 77, 61.0)
         self.failure: BaseException | None = None
@@ -55,7 +77,6 @@ class FakeSupervisor:
         if self.failure:
             raise self.failure
 
-    @property
     def last(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         return self.calls[-1]
 
@@ -79,7 +100,9 @@ class FakeSupervisor:
     ) -> Outcome:
         return self._act("restart", names, update_env=update_env, progress=progress)
 
-    def delete(self, names: Sequence[str], *, force: bool = False, progress: Progress | None = None) -> Outcome:
+    def delete(
+        self, names: Sequence[str], *, force: bool = False, progress: Progress | None = None
+    ) -> Outcome:
         return self._act("delete", names, force=force, progress=progress)
 
     def clean(self) -> Outcome:
@@ -199,9 +222,13 @@ def scenario(name: str) -> FakeSupervisor:
     elif name == "interrupted":
         fake.failure = KeyboardInterrupt()
     elif name == "partly":
-        fake.outcome = Outcome([Done(1, "web"), Done(2, "api", error=SentinelError("cannot stop api", "wait"))])
+        fake.outcome = Outcome(
+            [Done(1, "web"), Done(2, "api", error=SentinelError("cannot stop api", "wait"))]
+        )
     elif name == "logs":
         fake.lines = [LogLine("stdout", b"one \xff\x1b[2J"), None, LogLine("stderr", b"[bold]two")]
+    elif name == "foreign":
+        fake.listing = Listing([view(1, "日本")])
     elif name == "names":
         fake.listing = Listing([view(1, "web@1"), view(2, "web@2"), view(3, "worker")])
     return fake
@@ -210,6 +237,8 @@ def scenario(name: str) -> FakeSupervisor:
 def main() -> None:
     from sentinel.cli.app import run
 
+    if "FAKE_MODULES" in os.environ:
+        atexit.register(lambda: Path(os.environ["FAKE_MODULES"]).write_text("\n".join(sys.modules)))
     chosen = scenario(sys.argv.pop(1))
 
     def make(home: Home) -> Any:
