@@ -15,7 +15,20 @@ from sentinel.model import Record, Spec
 from sentinel.paths import Home
 
 T = TypeVar("T")
+Test = TypeVar("Test", bound=Callable[..., None])
 DEADLINE = 30.0
+
+
+def needs_root(test: Test) -> Test:
+    """It is about the system manager: not selected for a user."""
+    test.sentinel_needs_root = True  # type: ignore[attr-defined]
+    return test
+
+
+def needs_user(test: Test) -> Test:
+    """It is about a user's own manager: not selected for root."""
+    test.sentinel_needs_root = False  # type: ignore[attr-defined]
+    return test
 
 
 def eventually(check: Callable[[], T], within: float = DEADLINE) -> T:
@@ -71,7 +84,7 @@ class Bench:
             record=record,
             run=run,
             program=program or argv[0],
-            argv=argv,
+            argv=list(argv),
             env={"PATH": "/usr/bin:/bin"} if env is None else env,
             cwd=cwd or record.spec.cwd,
             account=account,

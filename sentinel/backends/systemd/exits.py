@@ -1,7 +1,7 @@
 """How a run ended, kept by small shell hooks of the unit: they need no Python, and outlive unit and sentinel.
 
 systemd forgets a transient unit as soon as it ends well, so ExecStopPost= writes one line of fixed width,
-over itself each time. The same line holds what the back-off and --max-restarts count, and ExecCondition= waits
+over itself each time. The same line holds what back-off and --max-restarts count, and ExecCondition= waits
 or gives up by it before a restart. A line has its number of ends in front and at its end: a torn one is read
 again.
 """
