@@ -58,8 +58,13 @@ class Starting:
             if not tries:
                 break
             units = self._manager.units(["sentinel*.service", "sentinel*.slice"])
-            tries = self._clear(tries, units, results, last=attempt == _ATTEMPTS - 1)
+            tries = self._clear(tries, units, results)
             tries = self._submit(tries, units, results)
+            if tries:  # systemd had not yet let go of what was there
+                time.sleep(0.02 * 2**attempt)
+        for one in tries:
+            results[one.id] = _taken(one.place.unit)
+            self._notebook.remove(one.launch.record)
         return results
 
     def _render(self, launches: Sequence[Launch], results: Results) -> list[_Try]:
@@ -75,9 +80,7 @@ class Starting:
                 results[launch.record.id] = error
         return tries
 
-    def _clear(
-        self, tries: list[_Try], units: dict[str, Unit], results: Results, *, last: bool
-    ) -> list[_Try]:
+    def _clear(self, tries: list[_Try], units: dict[str, Unit], results: Results) -> list[_Try]:
         """Take leftovers away; answer for what already runs. What is left can start."""
         failed, waiting, jobs, free = [], [], [], []
         for one in tries:
@@ -89,9 +92,6 @@ class Starting:
             elif unit is None:
                 free.append(one)
             elif unit.ended:
-                if last:
-                    results[one.id] = _taken(unit)
-                    continue
                 failed.append(unit.name)
                 free.append(one)
             elif unit.job_type == "stop" or unit.active == "deactivating":
@@ -102,7 +102,7 @@ class Starting:
                 waiting.append(unit.name)
                 free.append(one)
             else:
-                results[one.id] = self._already(one.launch)
+                results[one.id] = self._already(one.launch, unit.name)
         self._manager.reset_failed(failed)
         stops = [job for job in self._manager.stop(waiting) if isinstance(job, str)] if waiting else []
         self._wait_for_jobs_of_others(jobs)
@@ -119,7 +119,9 @@ class Starting:
             pending = {unit.job for unit in self._manager.units().values()}
             jobs = [job for job in jobs if job not in done and job in pending]
 
-    def _already(self, launch: Launch) -> Started:
+    def _already(self, launch: Launch, unit: str) -> Started | Conflict:
+        if not self._manager.read([unit], ["Transient"], UNIT)[0][0]:
+            return _taken(unit)
         seen = self._seeing.see([launch.record])[launch.record.id]
         return Started(
             pid=seen.pid or 0,
@@ -265,10 +267,9 @@ class Starting:
         )
 
 
-def _taken(unit: Unit) -> Conflict:
+def _taken(unit: str) -> Conflict:
     return Conflict(
-        f"a unit {unit.name} exists that is not sentinel's",
-        f"see 'systemctl status {unit.name}', or use another name",
+        f"a unit {unit} exists that is not sentinel's", f"see 'systemctl status {unit}', or use another name"
     )
 
 
