@@ -56,7 +56,9 @@ class JeepneyBus:
         if self._watching:
             return
         bus = "org.freedesktop.DBus"
-        self.call_many([Call("/org/freedesktop/DBus", bus, "AddMatch", "s", (_WATCH,), bus), manager_call("Subscribe")])
+        self.call_many(
+            [Call("/org/freedesktop/DBus", bus, "AddMatch", "s", (_WATCH,), bus), manager_call("Subscribe")]
+        )
         self._watching = True
 
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
@@ -101,7 +103,10 @@ class JeepneyBus:
         fields = message.header.fields
         if message.header.message_type in (MessageType.method_return, MessageType.error):
             self._replies[fields[HeaderFields.reply_serial]] = message
-        elif message.header.message_type is MessageType.signal and fields.get(HeaderFields.member) == "JobRemoved":
+        elif (
+            message.header.message_type is MessageType.signal
+            and fields.get(HeaderFields.member) == "JobRemoved"
+        ):
             _, job, _, result = message.body
             self._jobs[job] = result
 

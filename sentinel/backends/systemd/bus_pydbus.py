@@ -95,7 +95,9 @@ class PydbusBus:
     def _parts(self, call: Call, timeout: float) -> tuple[Any, ...]:
         arguments = None
         if call.signature:
-            arguments = GLib.Variant(f"({call.signature})", tuple(_variants(argument) for argument in call.args))
+            arguments = GLib.Variant(
+                f"({call.signature})", tuple(_variants(argument) for argument in call.args)
+            )
         flags = Gio.DBusCallFlags.NONE
         milliseconds = max(1, int(timeout * 1000))
         return call.destination, call.path, call.interface, call.member, arguments, None, flags, milliseconds
