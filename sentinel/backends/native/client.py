@@ -29,11 +29,22 @@ from sentinel.model import Exit
 from sentinel.paths import Home
 
 __all__ = [
-    "AdoptReply", "AdoptRequest", "Ended", "Event", "Keeper", "KeeperGone", "SpawnReply", "SpawnRequest",
-    "StopReply", "StopRequest", "Told", "read_exits", "remove_exits",
+    "AdoptReply",
+    "AdoptRequest",
+    "Ended",
+    "Event",
+    "Keeper",
+    "KeeperGone",
+    "SpawnReply",
+    "SpawnRequest",
+    "StopReply",
+    "StopRequest",
+    "Told",
+    "read_exits",
+    "remove_exits",
 ]
 
-ANSWER_WITHIN = 60.0  # seconds without a word until the keeper counts as stuck; a stop may take as long as it takes
+ANSWER_WITHIN = 60.0  # seconds without a word until the keeper counts as stuck; a stop may take longer
 
 
 class KeeperGone(BackendError):
@@ -85,7 +96,9 @@ class Keeper:
                 continue
             keeper = cls(home, sock)
             try:
-                keeper._ask("hello", [{"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}])
+                keeper._ask(
+                    "hello", [{"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}]
+                )
                 return keeper
             except KeeperGone:  # it ended just then, having nothing left to keep
                 keeper.close()
@@ -105,7 +118,7 @@ class Keeper:
     # the operations
 
     def spawn_many(self, requests: Sequence[SpawnRequest]) -> list[SpawnReply]:
-        """Start each; the replies are in the order of the requests, and say which failed. All are sent at once."""
+        """Start each, all at once; the replies are in the order of the requests, and say which failed."""
         return cast(list[SpawnReply], self._ask("spawn", requests))
 
     def stop_many(
@@ -132,8 +145,10 @@ class Keeper:
         return {int(id): pids for id, pids in found.items()}
 
     def adopt(self, requests: Sequence[AdoptRequest]) -> list[AdoptReply]:
-        """Watch processes that a former keeper started. Seldom needed: a new keeper adopts what it finds in the
-        journal of the former one; this is for what is known from elsewhere."""
+        """Watch processes that a former keeper started.
+
+        Seldom needed: a new keeper adopts what it finds in the journal of the former one.
+        """
         return cast(list[AdoptReply], self._ask("adopt", requests))
 
     def listen(self) -> None:
@@ -143,7 +158,7 @@ class Keeper:
     # events
 
     def fileno(self) -> int:
-        """For a selector: readable when there may be events. Call `events` once after `listen` all the same."""
+        """For a selector: readable when there may be events. Call `events` once after `listen` too."""
         return self._sock.fileno()
 
     def events(self) -> list[Event]:
@@ -192,7 +207,9 @@ class Keeper:
         heard = time.monotonic()
         while missing or self._unsent:
             self._send()
-            if not self._wait(None if patient and not self._unsent else ANSWER_WITHIN - (time.monotonic() - heard)):
+            if not self._wait(
+                None if patient and not self._unsent else ANSWER_WITHIN - (time.monotonic() - heard)
+            ):
                 raise BackendError("the keeper does not answer", f"see {self.home.keeper_log}")
             self._receive(missing)
             for seq in missing & self._replies.keys():
@@ -242,7 +259,7 @@ class Keeper:
 
 
 def read_exits(home: Home, ids: set[int] | None = None) -> list[Ended]:
-    """The exit records of these processes (None: of all), by id and run. Files that are no records are left out."""
+    """The exit records of these processes (None: of all), by id and run; other files are passed over."""
     found = []
     for id, run, name in _exit_files(home):
         if ids is None or id in ids:
@@ -281,7 +298,11 @@ def _exit_files(home: Home) -> list[tuple[int, int, str]]:
 
 def _ended(record: Any) -> Ended | None:
     """An exit record as read, or None where it is none."""
-    if not isinstance(record, dict) or type(record.get("id")) is not int or type(record.get("run")) is not int:
+    if (
+        not isinstance(record, dict)
+        or type(record.get("id")) is not int
+        or type(record.get("run")) is not int
+    ):
         return None
     code, signal, at = record.get("code"), record.get("signal"), record.get("at")
     exit = Exit(
@@ -293,7 +314,10 @@ def _ended(record: Any) -> Ended | None:
     )
     pid, start = record.get("pid"), record.get("start")
     return Ended(
-        record["id"], pid if type(pid) is int else None, float(start) if isinstance(start, int | float) else None, exit
+        record["id"],
+        pid if type(pid) is int else None,
+        float(start) if isinstance(start, int | float) else None,
+        exit,
     )
 
 
@@ -306,14 +330,17 @@ def _reach(home: Home) -> socket.socket | None:
         if sockets.trusted(sockets.peer_uid(sock)):
             return sock
         sock.close()
-        raise BackendError(f"the keeper of {home.root} is not yours", "set SENTINEL_HOME to a directory of your own")
+        raise BackendError(
+            f"the keeper of {home.root} is not yours", "set SENTINEL_HOME to a directory of your own"
+        )
     except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
         sock.close()
         return None
     except OSError as error:
         sock.close()
         raise BackendError(
-            f"cannot reach the keeper: {os.strerror(error.errno or 0).lower()}", f"check {home.run} and its permissions"
+            f"cannot reach the keeper: {os.strerror(error.errno or 0).lower()}",
+            f"check {home.run} and its permissions",
         ) from error
 
 

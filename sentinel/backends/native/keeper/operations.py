@@ -93,7 +93,13 @@ def _number(version: str) -> list[int]:
 
 
 HANDLERS = {
-    "spawn": spawn, "stop": stop, "tell": tell, "pids": pids, "adopt": adopt, "listen": listen, "hello": hello,
+    "spawn": spawn,
+    "stop": stop,
+    "tell": tell,
+    "pids": pids,
+    "adopt": adopt,
+    "listen": listen,
+    "hello": hello,
 }
 
 TYPE_CHECKING = False
