@@ -65,7 +65,7 @@ class Lab:
         """The exit record of a run, once it is there."""
 
         def find() -> Ended:
-            return next(ended for ended in self.exits(id) if ended.exit.run == run)
+            return [ended for ended in self.exits(id) if ended.exit.run == run][0]
 
         return lab.eventually(lambda: [find()])[0]
 
