@@ -71,6 +71,8 @@ class Keeper:
 
     def __init__(self, home: Home, sock: socket.socket) -> None:
         self.home = home
+        self.pid = 0  # the keeper's own
+        self.version = ""  # what it was when we came
         self._sock = sock
         self._sock.setblocking(False)
         self._received = bytearray()
@@ -96,14 +98,21 @@ class Keeper:
                 continue
             keeper = cls(home, sock)
             try:
-                keeper._ask(
-                    "hello", [{"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}]
-                )
+                keeper._greet()
                 return keeper
             except KeeperGone:  # it ended just then, having nothing left to keep
                 keeper.close()
                 if time.monotonic() > deadline:
                     raise
+            except BaseException:
+                keeper.close()
+                raise
+
+    def _greet(self) -> None:
+        """Say which version we are: an older keeper becomes it, keeping what it runs."""
+        hello = {"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}
+        answer = self._ask("hello", [hello])[0]
+        self.pid, self.version = answer["pid"], answer["version"]
 
     def close(self) -> None:
         """End the connection. What runs goes on running."""

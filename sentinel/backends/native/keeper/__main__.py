@@ -18,6 +18,8 @@ def _find_ourselves() -> None:
 
 def _detach(keep: set[int]) -> None:
     """Leave terminal, session, directory and inherited descriptors of whoever started us."""
+    for fd in keep:
+        os.set_inheritable(fd, False)  # a child that held the lock would keep the next keeper from starting
     for name in os.listdir("/dev/fd"):
         if int(name) > 2 and int(name) not in keep:
             try:

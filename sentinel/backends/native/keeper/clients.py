@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import _socket
+import os
 import select
 import time
 
-from . import sockets
+from . import sockets, system
 from .operations import HANDLERS
 from .wire import Connection, decode
 
@@ -41,11 +42,19 @@ class Clients:
                 fd, _address = self.listener._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 return
-            except OSError:  # out of descriptors, most likely: let some become free
-                self._keeper.unwatch(self.listener.fileno())
-                self.accept_at = time.monotonic() + REST
+            except OSError:
+                self._rest()
+                return
+            if not system.spare(fd):
+                os.close(fd)
+                self._rest()
                 return
             self.add(Connection(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)))
+
+    def _rest(self) -> None:
+        """Out of descriptors, most likely: let some become free."""
+        self._keeper.unwatch(self.listener.fileno())
+        self.accept_at = time.monotonic() + REST
 
     def add(self, connection: Connection) -> None:
         if not sockets.trusted(sockets.peer_uid(connection.sock)):

@@ -11,11 +11,13 @@ import time
 
 from sentinel import identity
 
+from . import system
 from .notify import Notify
 from .process import Process
 from .records import began_line
 from .spawn import EINVAL, MARKER, run_child
 
+EMFILE = 24
 AT_ONCE = 8  # more would only compete for the processors, and for descriptors
 
 
@@ -74,6 +76,8 @@ class Launcher:
         report, tell = -1, -1
         try:
             report, tell = os.pipe()
+            if not system.spare(tell):
+                raise OSError(EMFILE, os.strerror(EMFILE))
             pid = os.fork()
         except OSError:
             for fd in {report, tell} - {-1}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sentinel import identity
 
 from .process import Process
@@ -80,7 +82,7 @@ def hello(keeper: Keeper, connection: Connection, request: Message) -> None:
     """Who is there. A newer client makes the keeper become its version as soon as nothing is under way."""
     if _number(request["version"]) > _number(keeper.version):
         keeper.successor = (request["python"], request["path"], request["version"])
-    connection.reply(request["seq"], {"version": keeper.version, "reaper": keeper.forest.reaper})
+    connection.reply(request["seq"], {"version": keeper.version, "pid": os.getpid()})
 
 
 def _number(version: str) -> list[int]:

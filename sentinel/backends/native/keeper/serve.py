@@ -102,7 +102,7 @@ class Keeper:
             if (handler := self._handlers.get(fd)) is not None:
                 self.guard(handler, events)
 
-    def guard(self, function: Callable[..., object], *arguments: object) -> None:
+    def guard(self, function: Callable[..., object], *arguments: object) -> bool:
         """A fault of ours is written down, and costs what it happened to, not the keeper."""
         try:
             function(*arguments)
@@ -111,11 +111,13 @@ class Keeper:
 
             traceback.print_exc(file=sys.stderr)
             sys.stderr.flush()
+            return False
+        return True
 
     def _finished(self) -> bool:
         if self.processes or self.clients.connections or self.unsaved or not self.launcher.idle():
             return False
-        if self.forest.strays():
+        if self._strays_at:
             return False
         return self._asked_to_end or time.monotonic() >= self.idle_until
 
@@ -156,8 +158,9 @@ class Keeper:
         if self._retry_at and now >= self._retry_at:
             self._retry_at = 0.0
             self._save([])
+            self._settle_all([each for each in self.processes.values() if each.ended and not each.ending], now)
         self.clients.do_due(now)
-        self._end_strays(now)
+        self.guard(self._end_strays, now)
 
     # processes
 
@@ -252,8 +255,12 @@ class Keeper:
                 for process in self.processes.values()
                 if process.ended is not None and process not in ended
             ]
-        for process in ended:
-            self.guard(self._settle, process, now)
+        self._settle_all(ended, now)
+
+    def _settle_all(self, processes: list[Process], now: float) -> None:
+        for process in processes:
+            if not self.guard(self._settle, process, now):
+                self._retry_at = now + RETRY
 
     def _settle(self, process: Process, now: float) -> None:
         """Its main process has ended: end what is left, or be done with it."""

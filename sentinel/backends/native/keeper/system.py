@@ -16,6 +16,7 @@ _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _IOPRIO_SET = {"x86_64": 251, "i686": 289, "i386": 289, "ppc64le": 273, "s390x": 282, "armv7l": 314}
 _IOPRIO_SET_GENERIC = 30  # aarch64, riscv64, loongarch64
 _ENOSYS = 38
+RESERVE = 16  # descriptors that clients and spawns may not take: the keeper needs some to see anything
 
 
 def become_subreaper() -> bool:
@@ -52,6 +53,11 @@ def set_open_files(limit: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def spare(fd: int) -> bool:
+    """Whether there are descriptors left for the keeper itself beyond this newest one (the lowest free is taken)."""
+    return fd < os.sysconf("SC_OPEN_MAX") - RESERVE
 
 
 def watch(pid: int) -> int | None:
