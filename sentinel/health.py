@@ -177,7 +177,8 @@ def _command(
             _kill_group(process.pid)  # not yet waited for: the pid is still its own
         if prober:
             prober.ended(process.pid)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one that we may not kill (setuid)
+            process.wait(1.0)
         if process.stdout:
             process.stdout.close()
     if process.returncode == 0:

@@ -51,7 +51,7 @@ def _append(fd: int, path: Path, now: float, stdout: int, stderr: int) -> None:
     offsets = f" {stdout} {stderr}"
     if tail and tail[-1].decode(errors="replace").endswith(offsets):
         return
-    os.write(fd, f"{now:.3f}{offsets}\n".encode())
+    os.write(fd, f"{now!r}{offsets}\n".encode())
     if size > _LARGE:
         _thin_out(path)
 
@@ -66,7 +66,7 @@ def _thin_out(path: Path) -> None:
         os.unlink(temporary)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
-        file.writelines(f"{at:.3f} {out} {err}\n" for at, out, err in kept)
+        file.writelines(f"{at!r} {out} {err}\n" for at, out, err in kept)
     os.rename(temporary, path)
 
 

@@ -282,6 +282,21 @@ def test_a_kill_at_any_step_of_clear_is_made_good(tmp_path: Path) -> None:
         step += 1
 
 
+def test_a_file_system_that_refuses_in_the_end(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the head stays as a hole until the next rotation, and is in the backup only."""
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "collapse", lambda fd, length: False)
+        for turn in range(2):
+            append(log, numbered(turn * 1000, turn * 1000 + 1000))
+            assert rotate(log, 10_000, 9)
+            assert not rotate(log, 10_000, 9)
+            assert kept(log) == numbered(0, turn * 1000 + 1000)
+    append(log, numbered(2000, 3000))
+    assert rotate(log, 10_000, 9)
+    assert log.stat().st_size <= 4096
+    assert kept(log) == numbered(0, 3000)
+
+
 def test_a_damaged_book_does_not_stop_anything(log: Path) -> None:
     append(log, numbered(0, 1000))
     rotate(log, 10_000, 3)
