@@ -3,12 +3,11 @@
 Run as a program it is `sentinel` over the fake: the first argument names a scenario below.
 """
 
-import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sentinel.backends.base import LogLine
 from sentinel.errors import NotFound, SentinelError
@@ -237,14 +236,25 @@ def scenario(name: str) -> FakeSupervisor:
 def main() -> None:
     from sentinel.cli.app import run
 
-    if "FAKE_MODULES" in os.environ:
-        atexit.register(lambda: Path(os.environ["FAKE_MODULES"]).write_text("\n".join(sys.modules)))
     chosen = scenario(sys.argv.pop(1))
 
     def make(home: Home) -> Any:
         return chosen
 
+    if "FAKE_MODULES" in os.environ:
+        _tell_modules(Path(os.environ["FAKE_MODULES"]))
     run(make)
+
+
+def _tell_modules(path: Path) -> None:
+    """Write down what is loaded when the program ends."""
+    leave = os._exit
+
+    def told(status: int) -> NoReturn:
+        path.write_text("\n".join(sys.modules))
+        leave(status)
+
+    os._exit = told
 
 
 if __name__ == "__main__":
