@@ -72,9 +72,13 @@ class SystemdBackend:
             self._notebook.remove(record)
 
     def wait_ready(self, records: Sequence[Record], timeout: float) -> Mapping[int, SentinelError | None]:
+        with self._manager.watching():
+            return self._wait_ready(records, time.monotonic() + timeout, timeout)
+
+    def _wait_ready(
+        self, records: Sequence[Record], deadline: float, timeout: float
+    ) -> dict[int, SentinelError | None]:
         results: dict[int, SentinelError | None] = {}
-        deadline = time.monotonic() + timeout
-        self._manager.bus.watch_jobs()
         left = list(records)
         while left:
             units = self._manager.units()

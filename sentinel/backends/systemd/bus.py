@@ -110,6 +110,9 @@ class Bus(Protocol):
     def watch_jobs(self) -> None:
         """From now on remember how systemd's jobs end. Before the call that makes the job."""
 
+    def unwatch_jobs(self) -> None:
+        """No longer: what a connection that lives on does not read would pile up."""
+
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
         """How these jobs ended ("done", ...). One that has not by `deadline` (monotonic) is missing."""
 

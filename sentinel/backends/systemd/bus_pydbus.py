@@ -72,6 +72,13 @@ class PydbusBus:
         )
         self.call(manager_call("Subscribe"))
 
+    def unwatch_jobs(self) -> None:
+        if self._watching is not None:
+            self._connection.signal_unsubscribe(self._watching)
+            self._watching = None
+            self.call_many([manager_call("Unsubscribe")])
+        self._jobs.clear()
+
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
         wanted = set(jobs)
         self._iterate(lambda: wanted <= self._jobs.keys(), deadline)

@@ -26,6 +26,10 @@ class DaemonUnit:
 
     def start(self) -> int:
         """Its pid, once it is ready; the one that runs if one does."""
+        with self._manager.watching():
+            return self._start()
+
+    def _start(self) -> int:
         running = self.pid()
         if running is not None:
             return running
@@ -35,7 +39,7 @@ class DaemonUnit:
             if made.kind != EXISTS:
                 raise BackendError(f"cannot start the daemon: {made.message}", made.hint) from made
         elif self._manager.wait([made], _START + 5).get(made) != "done":
-            self.stop()
+            self._stop()
             raise BackendError(
                 "cannot start the daemon: it did not get ready", f"see 'journalctl -u {self.unit}'"
             )
@@ -48,6 +52,10 @@ class DaemonUnit:
 
     def stop(self) -> None:
         """Return when it has ended. One that does not run is no error."""
+        with self._manager.watching():
+            self._stop()
+
+    def _stop(self) -> None:
         job = self._manager.stop([self.unit])[0]
         if isinstance(job, str) and job not in self._manager.wait([job], _STOP + 15):
             raise StopError("cannot stop the daemon", f"see 'systemctl status {self.unit}'")

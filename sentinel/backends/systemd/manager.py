@@ -2,11 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sentinel.backends.systemd import naming
 from sentinel.backends.systemd.bus import (
+    LOST,
     MANAGER,
     NO_UNIT,
     ROOT,
@@ -14,9 +16,7 @@ from sentinel.backends.systemd.bus import (
     Bus,
     BusError,
     Call,
-    Value,
     connect,
-    get,
     get_call,
     manager_call,
     plain,
@@ -77,18 +77,21 @@ class Manager:
             row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows
         }
 
+    def property(self, name: str) -> Any:
+        """Of the manager itself."""
+        return plain(self._ask(get_call(ROOT, MANAGER, name)))
+
     def environment_names(self) -> frozenset[str]:
         """What the manager would give to each of its units."""
-        entries = get(self.bus, ROOT, MANAGER, "Environment")
+        entries = self.property("Environment")
         return frozenset(str(entry).partition("=")[0] for entry in entries)
 
     def incarnation(self) -> str:
         """Tells this life of the manager from one before: units that it was running ended with it."""
-        return str(get(self.bus, ROOT, MANAGER, "UserspaceTimestampMonotonic"))
+        return str(self.property("UserspaceTimestampMonotonic"))
 
     def start_transient(self, units: Sequence[tuple[str, Properties, Aux]]) -> list[str | BusError]:
         """The job of each, or why not."""
-        self.bus.watch_jobs()
         calls = [
             manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, aux)
             for name, properties, aux in units
@@ -97,7 +100,6 @@ class Manager:
 
     def stop(self, units: Sequence[str]) -> list[str | BusError]:
         """The stop job of each, or why not."""
-        self.bus.watch_jobs()
         calls = [manager_call("StopUnit", "ss", name, "replace") for name in units]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
 
@@ -136,11 +138,24 @@ class Manager:
         width = len(properties)
         return [values[at : at + width] for at in range(0, len(values), width)]
 
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Jobs made in here can be waited for."""
+        self.bus.watch_jobs()
+        try:
+            yield
+        finally:
+            if self._bus is not None:
+                self._bus.unwatch_jobs()
+
     def _ask(self, call: Call) -> tuple[Any, ...]:
-        return self.bus.call(call)
+        answer = self._many([call])[0]
+        if isinstance(answer, BusError):
+            raise answer
+        return answer
 
     def _many(self, calls: Sequence[Call]) -> list[tuple[Any, ...] | BusError]:
-        return self.bus.call_many(calls) if calls else []
-
-
-__all__ = ["Aux", "Manager", "Unit", "Value"]
+        answers = self.bus.call_many(calls) if calls else []
+        if any(isinstance(answer, BusError) and answer.kind == LOST for answer in answers):
+            self.close()  # the next question connects anew
+        return answers

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sentinel.backends.systemd import naming
-from sentinel.backends.systemd.bus import EXISTS, MANAGER, ROOT, BusError, Value, get
+from sentinel.backends.systemd.bus import EXISTS, BusError, Value
 from sentinel.backends.systemd.manager import Aux, Manager, Unit
 from sentinel.backends.systemd.readback import processes
 from sentinel.backends.systemd.unit import INFINITY, Properties
@@ -28,6 +28,10 @@ class Slices:
 
     def apply(self, group: Group) -> list[str]:
         """Make it, or change it to what is wanted now. Sentences about what is not in force."""
+        with self._manager.watching():
+            return self._apply(group)
+
+    def _apply(self, group: Group) -> list[str]:
         name = naming.slice_name(group.name, self._home)
         limits = _limits(group)
         self._remember(name, limits)
@@ -45,9 +49,10 @@ class Slices:
         name = naming.slice_name(group, self._home)
         if members(self._manager, name, "Slice"):
             raise Conflict(f"cannot remove the group {group}: something runs in {name}", "stop it first")
-        job = self._manager.stop([name])[0]
-        if isinstance(job, str):
-            self._manager.wait([job])
+        with self._manager.watching():
+            job = self._manager.stop([name])[0]
+            if isinstance(job, str):
+                self._manager.wait([job])
         self._file(name).unlink(missing_ok=True)
 
     def of(self, group: str | None) -> str:
@@ -89,7 +94,7 @@ class Slices:
     def _not_in_force(self, limits: dict[str, int]) -> list[str]:
         if not limits:
             return []
-        top = str(get(self._manager.bus, ROOT, MANAGER, "ControlGroup"))
+        top = str(self._manager.property("ControlGroup"))
         try:
             there = (_CGROUPS / top.lstrip("/") / "cgroup.controllers").read_text().split()
         except OSError:

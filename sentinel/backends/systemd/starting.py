@@ -51,8 +51,12 @@ class Starting:
         self._seeing = seeing
 
     def start(self, launches: Sequence[Launch]) -> Results:
-        results: Results = {}
         self._notebook.prepare()
+        with self._manager.watching():
+            return self._start(launches)
+
+    def _start(self, launches: Sequence[Launch]) -> Results:
+        results: Results = {}
         tries = self._render(launches, results)
         for attempt in range(_ATTEMPTS):
             if not tries:
@@ -113,7 +117,6 @@ class Starting:
     def _wait_for_jobs_of_others(self, jobs: list[str]) -> None:
         """Theirs may have ended before we listened: so look from time to time whether they are there."""
         deadline = time.monotonic() + 60
-        self._manager.bus.watch_jobs()
         while jobs and time.monotonic() < deadline:
             done = self._manager.wait(jobs, 0.1)
             pending = {unit.job for unit in self._manager.units().values()}

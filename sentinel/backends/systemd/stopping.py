@@ -31,8 +31,9 @@ class Stopping:
         names = {record.id: self._notebook.unit(record) for record in running}
         if force:
             self._manager.kill(names.values(), signal.SIGKILL)
-        jobs = self._ask(running, names, results)
-        self._wait(running, jobs, force)
+        with self._manager.watching():
+            jobs = self._ask(running, names, results)
+            self._wait(running, jobs, force)
         self._check(records, results)
         return results
 
