@@ -236,7 +236,11 @@ class Sentinel:
         return problems
 
     def _tidy(self, problems: list[str], *args: str) -> None:
-        result = self(*args)
+        try:
+            result = self(*args)
+        except subprocess.TimeoutExpired as error:
+            problems.append(str(error))
+            return
         if result.code != 0:
             problems.append(str(result))
 
