@@ -156,10 +156,11 @@ class JournalLog:
         here = newest_cursor()
         return self._tail_then_follow(lines, streams, since, here)
 
-    def clear(self) -> None:
-        """Remember where the journal ends in `cursor` and `cleared_at`; the caller keeps them."""
+    def clear(self) -> tuple[str | None, float]:
+        """Remember where the journal ends in `cursor` and `cleared_at`; the caller keeps what is returned."""
         self.cursor = newest_cursor()
         self.cleared_at = time.time()
+        return self.cursor, self.cleared_at
 
     def suppressed(self, since: float | None = None) -> int:
         """How many lines journald dropped, as far as we may know; of a user's units, of all together."""
