@@ -120,7 +120,8 @@ def read_journal(path: str) -> list[tuple[int, int, int, float, float, float]]:
         try:
             if word == "run":
                 id, run, pid = int(fields[0]), int(fields[1]), int(fields[2])
-                runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
+                if identity.sane(pid):
+                    runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
             elif word == "end":
                 runs.pop((int(fields[0]), int(fields[1])), None)
         except (ValueError, IndexError):

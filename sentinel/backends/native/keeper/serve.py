@@ -59,7 +59,7 @@ class Keeper:
         for id, run, pid, start, started_at, stop_timeout in found:
             process = Process(id, run, pid, start, started_at, stop_timeout)
             if not has_exit(self.exits, id, run):
-                self.adopt(process)
+                self.guard(self.adopt, process)
         self.rewrite_journal()
         self.prepare()
 

@@ -62,7 +62,7 @@ def spare(fd: int) -> bool:
 
 def watch(pid: int) -> int | None:
     """A descriptor that is readable once `pid`, no child of ours, has ended. None: look again and again."""
-    if PORTABLE or not hasattr(os, "pidfd_open"):
+    if PORTABLE or not hasattr(os, "pidfd_open") or not identity.sane(pid):
         return None
     try:
         return os.pidfd_open(pid)

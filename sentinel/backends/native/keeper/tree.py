@@ -141,6 +141,8 @@ class Forest:
         pids = {pid for pid, start in process.extra.items() if identity.start_time(pid) == start}
         main = table.get(process.pid)
         taken = main is not None and identity.start_time(process.pid) not in (process.start, None)
+        if process.ended is not None and not system.PORTABLE:
+            taken = True  # the number may have been another's meanwhile; the marker is proof
         for pid, stat in table.items():
             if (not taken and process.pid in (stat.session, stat.group)) or self._marked(process, pid, stat):
                 pids.add(pid)
