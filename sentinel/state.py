@@ -4,10 +4,10 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from sentinel import claims, codec
+from sentinel import claims, codec, events, ledger
 from sentinel.errors import StateError
 from sentinel.fields import parse
 from sentinel.files import link_or_copy, open_private, read_private, reason, write_atomic
@@ -25,6 +25,8 @@ class Store:
         self.home = home
         self.patience = patience  # seconds to wait for another command's change
         self.warnings: list[str] = []
+        self.command = "sentinel"  # which command changes the state: for the ledger of events
+        self.listeners: list[Callable[[list[events.Event]], None]] = []
         self._cache: tuple[int, Identity, State] | None = None
 
     def read(self, *, cached: bool = False) -> State:
@@ -57,8 +59,10 @@ class Store:
         """
         with self._locked():
             state, raw = self._load()
+            before = events.snapshot(state)
             yield state
-            self._save(state, raw, durable)
+            if self._save(state, raw, durable):
+                self._tell(events.derive(before, state, time.time(), self.command))
 
     @contextmanager
     def claim(
@@ -176,10 +180,18 @@ class Store:
 
     # writing
 
-    def _save(self, state: State, raw: bytes | None, durable: bool) -> None:
+    def _tell(self, happened: list[events.Event]) -> None:
+        """Write down what happened, and give it to whoever acts on it."""
+        if happened:
+            ledger.append(self.home, happened)
+            for listener in self.listeners:
+                listener(happened)
+
+    def _save(self, state: State, raw: bytes | None, durable: bool) -> bool:
+        """Whether there was anything to save."""
         data = codec.encode(state, durable=durable)
         if raw is not None and codec.body(raw) == codec.body(data):
-            return
+            return False
         with _saving(self.home):
             # What was never synced may be empty after a power cut, so it does not replace a backup that was.
             if raw is not None and (codec.is_durable(raw) or not self.home.backup.exists()):
@@ -187,6 +199,7 @@ class Store:
             write_atomic(self.home.state, data, durable=durable)
             if raw is None:  # the first one: a copy, since a link would be damaged with it
                 write_atomic(self.home.backup, data, durable=False)
+        return True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -224,10 +224,10 @@ class Sentinel:
                 process.kill()
             process.communicate()
         saved = self._saved()
+        if (self.home / "run/daemon.pid").exists() or (saved is not None and self.backend == "systemd"):
+            self._tidy(problems, "daemon", "stop")
         if saved is None:
             return problems
-        if (self.home / "run/daemon.pid").exists() or self.backend == "systemd":
-            self._tidy(problems, "daemon", "stop")
         names = [record["name"] for record in saved.get("processes", {}).values()]
         if names:
             self._tidy(problems, "delete", "--force", *names)

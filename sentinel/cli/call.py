@@ -35,7 +35,16 @@ class Call:
 
     @cached_property
     def supervisor(self) -> "Supervisor":
-        return self._make(self.home)
+        supervisor = self._make(self.home)
+        supervisor.command = " ".join(("sentinel", *self.values.command.path))
+        return supervisor
+
+    @staticmethod
+    def stays() -> None:
+        """This command goes on for long: from here on garbage is collected."""
+        import gc
+
+        gc.enable()
 
     @contextmanager
     def progress(self, verb: str) -> Iterator[Callable[[int, int], None] | None]:

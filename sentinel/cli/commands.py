@@ -97,6 +97,14 @@ LOOK = (
         examples=("sentinel logs web", "sentinel logs web -n 200 --follow",
                   "sentinel logs web --stream stderr", "sentinel logs web --clear"),
     ),
+    Command(
+        "events", "events:events", "Show what happened to processes, and why.", _names(required=False),
+        Option("--lines", "-n", help="How many of the latest.", value="N", default="50"),
+        Option("--since", help="Only what happened since: 10m, '1 hour ago', '2026-01-31 10:00'.", value="TIME"),
+        Option("--follow", "-f", help="Go on with what comes; Ctrl-C ends."),
+        Option("--json", help="Print one JSON object a line: at, event, id, name, and what applies."),
+        examples=("sentinel events", "sentinel events web --since 1h", "sentinel events --follow --json"),
+    ),
 )
 
 

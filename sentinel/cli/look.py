@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentinel.cli.call import Call
 from sentinel.cli.columns import Column, Table
+from sentinel.cli.events import sentence
 from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, pad, terminal_size
 from sentinel.errors import UsageError
 from sentinel.quantities import human_duration, human_size
@@ -40,6 +41,7 @@ def list_processes(call: Call) -> int:
         _check_watch(call)
         from sentinel.cli.watch import watch
 
+        call.stays()
         return watch(call.out, lambda: call.supervisor.list(group))
     listing = call.supervisor.list(group)
     tell(call.out, listing)
@@ -154,7 +156,8 @@ def facts(view: ProcessView) -> list[tuple[str, str]]:
         ("Stdout log", view.stdout_log or "the journal"),
         ("Stderr log", view.stderr_log or "the journal"),
     ]
-    return told + [("Note", note) for note in view.notes]
+    told += [("Note", note) for note in view.notes]
+    return told + [("Event", sentence(event, name=False)) for event in view.events]
 
 
 def _uptime(view: ProcessView) -> str:

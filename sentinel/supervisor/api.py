@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sentinel.errors import SentinelError
+from sentinel.events import Event
 from sentinel.model import HealthCheck, Limits, LogSettings, Restart, RestartPolicy
 
 
@@ -85,9 +86,14 @@ class ProcessView:
     health_check: str | None = None
     max_restarts: int | None = None
     restart_delay: float | None = None
+    events: list[Event] = field(default_factory=list)  # the last three
 
 
-JSON_KEYS = ["id", "name", "backend", "status", "pid", "cpu_percent", "memory_bytes", "uptime_seconds", "started_at", "restarts", "exit_code", "exit_signal", "health", "user", "group", "command", "cwd", "env_file", "ports", "stdout_log", "stderr_log", "restart_policy"]
+JSON_KEYS = [
+    *("id", "name", "backend", "status", "pid", "cpu_percent", "memory_bytes", "uptime_seconds", "started_at"),
+    *("restarts", "exit_code", "exit_signal", "health", "user", "group", "command", "cwd", "env_file", "ports"),
+    *("stdout_log", "stderr_log", "restart_policy"),
+]
 
 
 @dataclass(slots=True)

@@ -7,12 +7,14 @@ can't be done at all; what fails for single processes stands in their `Done.erro
 from collections.abc import Callable, Iterator, Sequence
 
 from sentinel.backends.base import LogLine, LogSource
+from sentinel.events import Event
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
 
 Names = list[str]  # inside the class `list` is a method
 Groups = list[GroupView]
 Ports = list[PortView]
+Events = list[Event]
 Progress = Callable[[int, int], None]  # how many of how many are done; called from time to time
 
 
@@ -28,6 +30,15 @@ class Supervisor:
     def warnings(self) -> list[str]:
         """Sentences about state.json itself, such as a recovery from its backup."""
         return self._context.store.warnings
+
+    @property
+    def command(self) -> str:
+        """Which command asks: for the ledger of events."""
+        return self._context.store.command
+
+    @command.setter
+    def command(self, words: str) -> None:
+        self._context.store.command = words
 
     # processes
 
@@ -105,6 +116,18 @@ class Supervisor:
     def names(self) -> Names:
         """Process names, for completion: nothing is started or checked."""
         return [record.name for record in self._context.store.read().processes.values()]
+
+    def events(self, names: Sequence[str], lines: int, since: float | None) -> Events:
+        """The latest events of these processes (none named: all), oldest first."""
+        from sentinel.supervisor import history
+
+        return history.events(self._context, names, lines, since)
+
+    def event_follow(self, names: Sequence[str], lines: int, since: float | None) -> Iterator[Event | None]:
+        """The latest, then what comes; None: nothing for a moment."""
+        from sentinel.supervisor import history
+
+        return history.follow(self._context, names, lines, since)
 
     # logs
 

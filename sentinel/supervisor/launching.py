@@ -65,7 +65,8 @@ def prepare(context: Context, state: State, record: Record, run: int) -> Launch:
     spec = record.spec
     account = accounts.lookup(spec.user) if spec.user is not None else None
     if not os.path.isdir(spec.cwd):
-        raise LaunchError(f"cannot start {record.name}: no such directory: {spec.cwd}", "make it, or give another --cwd")
+        what = f"cannot start {record.name}: no such directory: {spec.cwd}"
+        raise LaunchError(what, "make it, or give another --cwd")
     group = state.groups.get(spec.group) if spec.group else None
     env = environment.resolve(context.home, record, group, account)
     program, argv = command.resolve(spec.argv, spec.cwd, env.get("PATH"), account)

@@ -51,7 +51,7 @@ def view(
     spec, runtime = record.spec, record.runtime
     status = status_of(record, seen, now)
     last = runtime.last_exit
-    shown_exit = last if not seen.alive or (last and last.run == runtime.run) else None
+    shown_exit = last
     cpu, memory = usage.get(record.id, (None, None))
     files = record.backend == "native" or spec.logs.kind == "file"
     began = runtime.started_at if seen.alive else None

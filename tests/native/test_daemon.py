@@ -145,9 +145,14 @@ def test_a_killed_keeper_without_a_daemon(native: Sentinel, programs: Programs) 
 
 def _keeper(native: Sentinel) -> int:
     """The pid of this home's keeper: a Python whose arguments name it."""
-    found = [p for p, what in lab.processes_naming(native.home).items() if "keeper" in what]
-    assert len(found) == 1, found
-    return found[0]
+
+
+    def only_one() -> int:
+        found = [p for p, what in lab.processes_naming(native.home).items() if "keeper/__main__.py" in what]
+        assert len(found) == 1, found
+        return found[0]
+
+    return eventually(only_one)
 
 
 def test_what_a_killed_stop_left_is_stopped_by_the_daemon(native: Sentinel, programs: Programs) -> None:
@@ -171,7 +176,8 @@ def _want(home: Path, name: str, **wanted: str) -> None:
 
 def test_memory_over_its_limit_restarts_the_process(native: Sentinel, programs: Programs) -> None:
     start_daemon(native)
-    native.run("hog", "--restart", "--memory-max", "40M", "--", *programs._actor("hog", programs.path("ready"), 80_000_000))
+    hog = programs._actor("hog", programs.path("ready"), 80_000_000)
+    native.run("hog", "--restart", "--memory-max", "40M", "--", *hog)
     first = programs.pid()
     eventually(lambda: programs.pid() != first)
     assert native.status("hog")["restarts"] >= 1
