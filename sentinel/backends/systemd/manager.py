@@ -55,6 +55,11 @@ class Manager:
         self._pid = 0
 
     @property
+    def flag(self) -> str:
+        """What systemctl and journalctl need to talk to the same manager."""
+        return "--user " if self.reach.scope == "user" else ""
+
+    @property
     def bus(self) -> Bus:
         if self._bus is None or self._pid != os.getpid():
             self._bus = connect(self.reach.address)
@@ -73,9 +78,7 @@ class Manager:
             rows = self._ask(manager_call("ListUnitsByPatterns", "asas", [], wanted))[0]
         except BusError as error:
             raise BackendError(f"cannot ask systemd for its units: {error.message}", error.hint) from error
-        return {
-            row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows
-        }
+        return {row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows}
 
     def property(self, name: str) -> Any:
         """Of the manager itself."""
@@ -129,9 +132,7 @@ class Manager:
         """How each ended; missing: not within `timeout` seconds."""
         return self.bus.wait_jobs(jobs, time.monotonic() + timeout) if jobs else {}
 
-    def read(
-        self, units: Sequence[str], properties: Sequence[str], interface: str = SERVICE
-    ) -> list[list[Any]]:
+    def read(self, units: Sequence[str], properties: Sequence[str], interface: str = SERVICE) -> list[list[Any]]:
         """These properties of each; None for what is not there."""
         calls = [get_call(unit_path(unit), interface, prop) for unit in units for prop in properties]
         values = [plain(answer) for answer in self._many(calls)]

@@ -35,7 +35,8 @@ class Slices:
         name = naming.slice_name(group.name, self._home)
         limits = _limits(group)
         self._remember(name, limits)
-        made = self._manager.start_transient([(name, [*_common(group.name), *_properties(limits)], [])])[0]
+        root = root_slice(self._manager.units([naming.ROOT_SLICE]))
+        made = self._manager.start_transient([(name, [*_common(group.name), *_properties(limits)], root)])[0]
         if isinstance(made, BusError):
             if made.kind != EXISTS:
                 raise BackendError(f"cannot make the group {group.name}: {made.message}", made.hint) from made
@@ -59,18 +60,8 @@ class Slices:
         return naming.slice_name(group, self._home) if group else naming.ROOT_SLICE
 
     def missing(self, name: str, group: str | None, loaded: Mapping[str, Unit]) -> Aux:
-        """What has to be made along with the first unit in it. The root slice goes with its last unit."""
-        aux: Aux = []
-        if not _active(naming.ROOT_SLICE, loaded):
-            aux.append(
-                (
-                    naming.ROOT_SLICE,
-                    [
-                        ("Description", Value("s", "sentinel: all processes")),
-                        ("StopWhenUnneeded", Value("b", True)),
-                    ],
-                )
-            )
+        """What has to be made along with the first unit in it."""
+        aux = root_slice(loaded)
         if group and not _active(name, loaded):
             aux.append((name, [*_common(group), *_properties(self._recall(name))]))
         return aux
@@ -115,8 +106,17 @@ def members(manager: Manager, unit: str, kind: str = "Service") -> list[int]:
     return sorted({pid for top in ("", "unified", "systemd") for pid in processes(_CGROUPS / top / path)})
 
 
+def root_slice(loaded: Mapping[str, Unit]) -> Aux:
+    """sentinel.slice where it is not there yet: it goes with the last unit in it."""
+    if _active(naming.ROOT_SLICE, loaded):
+        return []
+    properties = [("Description", Value("s", "sentinel: all processes")), ("StopWhenUnneeded", Value("b", True))]
+    return [(naming.ROOT_SLICE, properties)]
+
+
 def _active(name: str, loaded: Mapping[str, Unit]) -> bool:
-    return name in loaded and loaded[name].active in ("active", "activating")
+    unit = loaded.get(name)
+    return unit is not None and unit.active in ("active", "activating") and unit.job_type != "stop"
 
 
 def _limits(group: Group) -> dict[str, int]:

@@ -26,6 +26,7 @@ from sentinel.errors import BackendError, Conflict, LaunchError, SentinelError
 
 _ATTEMPTS = 5
 _EXECUTES_WITHIN = 5.0  # seconds that systemd-cat has to become the program
+_BEFORE = (b"(", b"/usr/bin/systemd-cat\0", b"/bin/systemd-cat\0", b"/bin/sh\0-s\0", b"env\0")
 _READ = ["ExecMainPID", "ExecMainStartTimestamp", "ExecMainCode", "ExecMainStatus", "Result"]
 
 
@@ -61,13 +62,12 @@ class Starting:
         for attempt in range(_ATTEMPTS):
             if not tries:
                 break
-            units = self._manager.units(["sentinel*.service", "sentinel*.slice"])
-            tries = self._clear(tries, units, results)
-            tries = self._submit(tries, units, results)
+            tries = self._clear(tries, self._manager.units(), results)
+            tries = self._submit(tries, self._manager.units(["sentinel*.slice"]), results)
             if tries:  # systemd had not yet let go of what was there
                 time.sleep(0.02 * 2**attempt)
         for one in tries:
-            results[one.id] = _taken(one.place.unit)
+            results[one.id] = self._taken(one.place.unit)
             self._notebook.remove(one.launch.record)
         return results
 
@@ -91,7 +91,7 @@ class Starting:
             unit = units.get(one.place.unit)
             if unit is not None and unit.load not in ("loaded", "not-found"):
                 results[one.id] = Conflict(
-                    f"{unit.name} is {unit.load}", f"see 'systemctl status {unit.name}'"
+                    f"{unit.name} is {unit.load}", f"see 'systemctl {self._manager.flag}status {unit.name}'"
                 )
             elif unit is None:
                 free.append(one)
@@ -124,7 +124,7 @@ class Starting:
 
     def _already(self, launch: Launch, unit: str) -> Started | Conflict:
         if not self._manager.read([unit], ["Transient"], UNIT)[0][0]:
-            return _taken(unit)
+            return self._taken(unit)
         seen = self._seeing.see([launch.record])[launch.record.id]
         return Started(
             pid=seen.pid or 0,
@@ -133,6 +133,13 @@ class Starting:
             run=seen.run or launch.run,
             already=True,
         )
+
+    def _taken(self, unit: str) -> Conflict:
+        see = f"see 'systemctl {self._manager.flag}status {unit}'"
+        left = self._manager.units().get(unit)
+        if left is not None and left.active == "deactivating":
+            return Conflict(f"{unit} still stops", f"{see}, and try again")
+        return Conflict(f"a unit {unit} exists that is not sentinel's", f"{see}, or use another name")
 
     def _submit(self, tries: list[_Try], units: dict[str, Unit], results: Results) -> list[_Try]:
         """Start what can; returned is what must be tried again."""
@@ -248,19 +255,17 @@ class Starting:
         launch = one.launch
         if not job and not launch.notify:
             return BackendError(
-                f"systemd did not start {one.place.unit} in time", "see 'systemctl list-jobs'"
+                f"systemd did not start {one.place.unit} in time", f"see 'systemctl {self._manager.flag}list-jobs'"
             )
         if result == "resources" or not pid:
-            return LaunchError(_why(result), f"see 'journalctl -u {one.place.unit}'")
+            return LaunchError(_why(result), f"see 'journalctl {self._manager.flag}-u {one.place.unit}'")
         if code == os.CLD_EXITED and (job == "failed" or launch.notify):
             problem = setup_failure(status or 0, launch)
             if problem:
                 return LaunchError(problem, "correct it and start it again")
         _wait_until_executed(pid)
         start = identity.start_time(pid)
-        notes = one.rendered.notes + (
-            readback.notes(pid, launch.record.spec.limits) if start is not None else []
-        )
+        notes = one.rendered.notes + (readback.notes(pid, launch.record.spec.limits) if start is not None else [])
         return Started(
             pid=pid,
             start_time=start or 0.0,
@@ -268,12 +273,6 @@ class Starting:
             run=launch.run,
             notes=notes,
         )
-
-
-def _taken(unit: str) -> Conflict:
-    return Conflict(
-        f"a unit {unit} exists that is not sentinel's", f"see 'systemctl status {unit}', or use another name"
-    )
 
 
 def _why(result: str | None) -> str:
@@ -299,8 +298,8 @@ def _wait_until_executed(pid: int) -> None:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return
-        if not line.startswith(
-            (b"(", b"/usr/bin/systemd-cat\0", b"/bin/systemd-cat\0", b"/bin/sh\0-s\0", b"env\0")
-        ):
+        if line and not line.startswith(_BEFORE):
+            return
+        if not line and identity.start_time(pid) is None:  # in the middle of an exec there are no arguments either
             return
         time.sleep(0.001)

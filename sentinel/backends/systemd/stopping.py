@@ -62,11 +62,7 @@ class Stopping:
             []
             if force
             else sorted(
-                (
-                    record
-                    for record in running
-                    if record.id in jobs and record.spec.stop_timeout < SHORTEST_STOP
-                ),
+                (record for record in running if record.id in jobs and record.spec.stop_timeout < SHORTEST_STOP),
                 key=lambda record: record.spec.stop_timeout,
             )
         )
@@ -95,10 +91,15 @@ class Stopping:
                 continue
             pids = members(self._manager, unit.name)
             if pids or not unit.ended:
-                results[record.id] = _left(record, unit, pids)
+                results[record.id] = self._left(record, unit, pids)
             elif unit.active == "failed":
                 failed.append(unit.name)
         self._manager.reset_failed(failed)
+
+    def _left(self, record: Record, unit: Unit, pids: list[int]) -> StopError:
+        what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
+        see = f"see 'systemctl {self._manager.flag}status {unit.name}'"
+        return StopError(f"cannot stop {record.name}: {what}", see)
 
 
 def _gone(unit: Unit | None) -> bool:
@@ -107,8 +108,3 @@ def _gone(unit: Unit | None) -> bool:
 
 def _refused(record: Record, error: BusError) -> BackendError:
     return BackendError(f"cannot stop {record.name}: {error.message}", error.hint)
-
-
-def _left(record: Record, unit: Unit, pids: list[int]) -> StopError:
-    what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
-    return StopError(f"cannot stop {record.name}: {what}", f"see 'systemctl status {unit.name}'")
