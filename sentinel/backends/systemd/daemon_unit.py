@@ -5,9 +5,9 @@ import sys
 
 from sentinel.backends.systemd import naming
 from sentinel.backends.systemd.bus import EXISTS, UNIT, BusError, Value
-from sentinel.backends.systemd.manager import Aux, Manager
+from sentinel.backends.systemd.manager import Manager
 from sentinel.backends.systemd.reach import reach
-from sentinel.backends.systemd.slices import root_slice
+from sentinel.backends.systemd.slices import Slices
 from sentinel.backends.systemd.unit import Properties
 from sentinel.errors import BackendError, StopError
 from sentinel.paths import Home
@@ -35,7 +35,8 @@ class DaemonUnit:
         if running is not None:
             return running
         self._manager.reset_failed([self.unit])
-        made = self._manager.start_transient([(self.unit, self._properties(), self._aux())])[0]
+        Slices(self._home, self._manager).ensure([])
+        made = self._manager.start_transient([(self.unit, self._properties())])[0]
         if isinstance(made, BusError):
             if made.kind != EXISTS:
                 raise BackendError(f"cannot start the daemon: {made.message}", made.hint) from made
@@ -76,9 +77,6 @@ class DaemonUnit:
 
     def close(self) -> None:
         self._manager.close()
-
-    def _aux(self) -> Aux:
-        return root_slice(self._manager.units([naming.ROOT_SLICE]))
 
     def _properties(self) -> Properties:
         argv = [sys.executable, "-m", "sentinel", "daemon", "run"]

@@ -1,6 +1,7 @@
 """The service manager in the verbs that we need: many units at once, over one connection."""
 
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,6 @@ from sentinel.backends.systemd.unit import Properties
 from sentinel.errors import BackendError
 
 JOB_TIMEOUT = 60.0  # seconds for a job that only has to execute a program: a machine may be very busy
-
-Aux = list[tuple[str, Properties]]
 
 
 class Unit(NamedTuple):
@@ -93,11 +92,11 @@ class Manager:
         """Tells this life of the manager from one before: units that it was running ended with it."""
         return str(self.property("UserspaceTimestampMonotonic"))
 
-    def start_transient(self, units: Sequence[tuple[str, Properties, Aux]]) -> list[str | BusError]:
+    def start_transient(self, units: Sequence[tuple[str, Properties]]) -> list[str | BusError]:
         """The job of each, or why not."""
         calls = [
-            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, aux)
-            for name, properties, aux in units
+            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
+            for name, properties in units
         ]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
 
@@ -106,9 +105,17 @@ class Manager:
         calls = [manager_call("StopUnit", "ss", name, "replace") for name in units]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
 
-    def kill(self, units: Iterable[str], signal: int) -> None:
-        """To every process of each; one that is gone is fine."""
-        self._many([manager_call("KillUnit", "ssi", name, "all", signal) for name in units])
+    def kill_and_stop(self, units: Sequence[str]) -> list[str | BusError]:
+        """SIGKILL to all of each, and its stop job right behind, lest it be restarted in between."""
+        calls = []
+        for name in units:
+            calls.append(manager_call("KillUnit", "ssi", name, "all", signal.SIGKILL))
+            calls.append(manager_call("StopUnit", "ss", name, "replace"))
+        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)[1::2]]
+
+    def kill(self, units: Iterable[str]) -> None:
+        """SIGKILL to every process of each; one that is gone is fine."""
+        self._many([manager_call("KillUnit", "ssi", name, "all", signal.SIGKILL) for name in units])
 
     def reset_failed(self, units: Iterable[str]) -> None:
         """Let go of what failed."""

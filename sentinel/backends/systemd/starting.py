@@ -10,7 +10,7 @@ from sentinel import identity
 from sentinel.backends.base import Launch, Results, Started
 from sentinel.backends.systemd import exits, readback
 from sentinel.backends.systemd.bus import EXISTS, UNIT, BusError
-from sentinel.backends.systemd.manager import Aux, Manager, Unit
+from sentinel.backends.systemd.manager import JOB_TIMEOUT, Manager, Unit
 from sentinel.backends.systemd.notebook import Note, Notebook, touch_private, write_private
 from sentinel.backends.systemd.seeing import WAITING, Seeing
 from sentinel.backends.systemd.slices import Slices
@@ -63,7 +63,7 @@ class Starting:
             if not tries:
                 break
             tries = self._clear(tries, self._manager.units(), results)
-            tries = self._submit(tries, self._manager.units(["sentinel*.slice"]), results)
+            tries = self._submit(tries, results)
             if tries:  # systemd had not yet let go of what was there
                 time.sleep(0.02 * 2**attempt)
         for one in tries:
@@ -108,6 +108,7 @@ class Starting:
             else:
                 results[one.id] = self._already(one.launch, unit.name)
         self._manager.reset_failed(failed)
+        waiting += failed  # one that never started is let go only after a job
         stops = [job for job in self._manager.stop(waiting) if isinstance(job, str)] if waiting else []
         self._wait_for_jobs_of_others(jobs)
         self._manager.wait(stops)
@@ -141,8 +142,9 @@ class Starting:
             return Conflict(f"{unit} still stops", f"{see}, and try again")
         return Conflict(f"a unit {unit} exists that is not sentinel's", f"{see}, or use another name")
 
-    def _submit(self, tries: list[_Try], units: dict[str, Unit], results: Results) -> list[_Try]:
+    def _submit(self, tries: list[_Try], results: Results) -> list[_Try]:
         """Start what can; returned is what must be tried again."""
+        self._slices.ensure({group for one in tries if (group := one.launch.record.spec.group)})
         again, going, lives = [], [], self._manager.incarnation() if tries else ""
         calls = []
         for one in tries:
@@ -152,7 +154,7 @@ class Starting:
                 results[one.id] = LaunchError(f"cannot write to {self._notebook.home.root}: {error.strerror}")
                 continue
             going.append(one)
-            calls.append((one.place.unit, one.rendered.properties, self._aux(one, units)))
+            calls.append((one.place.unit, one.rendered.properties))
         made = []
         for one, answer in zip(going, self._manager.start_transient(calls), strict=True):
             if isinstance(answer, BusError):
@@ -166,12 +168,6 @@ class Starting:
             made.append(one)
         self._settle(made, results)
         return again
-
-    def _aux(self, one: _Try, units: dict[str, Unit]) -> Aux:
-        aux = self._slices.missing(one.place.slice, one.launch.record.spec.group, units)
-        for name, _ in aux:  # the first unit in it makes it, the others find it there
-            units[name] = Unit(name, "loaded", "active", "active", "", "")
-        return aux
 
     def _write(self, one: _Try, life: str) -> None:
         record = one.launch.record
@@ -203,7 +199,7 @@ class Starting:
         ended = dict(self._manager.wait([one.job for one in made if not one.launch.notify]))
         for one in made:
             if one.launch.notify:
-                self._wait_for_main(one)
+                ended[one.job] = self._wait_for_main(one)
         names = [one.place.unit for one in made]
         bad = []
         for one, values in zip(made, self._manager.read(names, _READ), strict=True):
@@ -227,20 +223,20 @@ class Starting:
             note.pending = False
             self._notebook.write(one.id, note)
 
-    def _wait_for_main(self, one: _Try) -> None:
-        """Its job goes on until it is ready: here it is enough that the program was executed."""
-        deadline = time.monotonic() + _EXECUTES_WITHIN * 2
-        while time.monotonic() < deadline:
-            pid, active = (
-                self._manager.read([one.place.unit], ["ExecMainPID"])[0][0],
-                self._active(one.place.unit),
-            )
-            if active not in ("activating", "active") or (pid and _executes(pid)):
-                return
-            time.sleep(0.005)
+    def _wait_for_main(self, one: _Try) -> str:
+        """Its job goes on until it is ready: here it is enough that the program was executed.
 
-    def _active(self, unit: str) -> str:
-        return str(self._manager.read([unit], ["ActiveState"], UNIT)[0][0])
+        How the job ended, if it did meanwhile.
+        """
+        deadline = time.monotonic() + JOB_TIMEOUT
+        while time.monotonic() < deadline:
+            pid = self._manager.read([one.place.unit], ["ExecMainPID"])[0][0]
+            if pid and _executes(pid):
+                break
+            done = self._manager.wait([one.job], 0.005)
+            if done:
+                return done[one.job]
+        return ""
 
     def _judge(
         self,

@@ -1,6 +1,5 @@
 """Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
 
-import signal
 import time
 from collections.abc import Sequence
 
@@ -29,10 +28,8 @@ class Stopping:
         for record in running:
             self._say_why(record, reason)
         names = {record.id: self._notebook.unit(record) for record in running}
-        if force:
-            self._manager.kill(names.values(), signal.SIGKILL)
         with self._manager.watching():
-            jobs = self._ask(running, names, results)
+            jobs = self._ask(running, names, results, force)
             self._wait(running, jobs, force)
         self._check(records, results)
         return results
@@ -44,10 +41,11 @@ class Stopping:
             self._notebook.write(record.id, note)
 
     def _ask(
-        self, running: list[Record], names: dict[int, str], results: dict[int, SentinelError | None]
+        self, running: list[Record], names: dict[int, str], results: dict[int, SentinelError | None], force: bool
     ) -> dict[int, str]:
         jobs: dict[int, str] = {}
-        for record, answer in zip(running, self._manager.stop(list(names.values())), strict=True):
+        ask = self._manager.kill_and_stop if force else self._manager.stop
+        for record, answer in zip(running, ask(list(names.values())), strict=True):
             if isinstance(answer, str):
                 jobs[record.id] = answer
             elif answer.kind != NO_UNIT:
@@ -69,7 +67,7 @@ class Stopping:
         for record in hasty:
             self._collect(left, begun + record.spec.stop_timeout, only=record.id)
             if record.id in left:
-                self._manager.kill([self._notebook.unit(record)], signal.SIGKILL)
+                self._manager.kill([self._notebook.unit(record)])
         longest = 0.0 if force else max((record.spec.stop_timeout for record in running), default=0.0)
         self._collect(left, begun + longest + SHORTEST_STOP + _GRACE)
 
