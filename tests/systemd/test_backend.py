@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -198,13 +199,17 @@ def test_thirty_cycles(bench: Bench) -> None:
 
 
 def test_a_start_while_an_administrators_stop_is_pending_waits_for_it(bench: Bench) -> None:
-    record = bench.record("slow", stop_timeout=20.0)
-    ready = bench.directory / "ready"
-    first = bench.start(bench.sh(record, f"trap 'sleep 0.5; exit 0' TERM; : >{ready}; while :; do sleep 0.05; done"))
+    record = bench.record("slow", stop_timeout=60.0)
+    ready, gate = bench.directory / "ready", bench.directory / "gate"
+    ending = f"while ! [ -e {gate} ]; do sleep 0.02; done; exit 0"
+    first = bench.start(bench.sh(record, f"trap '{ending}' TERM; : >{ready}; while :; do sleep 0.05; done"))
     eventually(ready.exists)
     systemctl("stop", "--no-block", record.unit or "")
     eventually(lambda: _in(see(bench, record), Status.STOPPING))
+    timer = threading.Timer(0.3, gate.touch)
+    timer.start()
     second = bench.start(bench.launch(record, SLEEP, run=2))
+    timer.join()
     assert (second.already, second.pid != first.pid) == (False, True)
 
 

@@ -93,9 +93,9 @@ class Manager:
         return str(self.property("UserspaceTimestampMonotonic"))
 
     def start_transient(self, units: Sequence[tuple[str, Properties]]) -> list[str | BusError]:
-        """The job of each, or why not."""
+        """The job of each, or why not. A slice that was about to go, empty as it was, stays ("replace")."""
         calls = [
-            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
+            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "replace", properties, [])
             for name, properties in units
         ]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
