@@ -94,6 +94,8 @@ class DaemonUnit:
         )
         values = {name: os.environ[name] for name in kept if name in os.environ}
         values["SENTINEL_HOME"] = str(self._home.root)
+        values["SENTINEL_DAEMON_UNIT"] = self.unit
+        values["SENTINEL_DAEMON_SCOPE"] = self._manager.reach.scope
         return [
             ("Description", Value("s", f"sentinel: daemon of {self._home.root}")),
             ("Documentation", Value("as", ["man:sentinel(1)"])),
@@ -105,7 +107,8 @@ class DaemonUnit:
             ("StartLimitIntervalUSec", Value("t", 0)),
             ("TimeoutStartUSec", Value("t", int(_START * 1e6))),
             ("TimeoutStopUSec", Value("t", int(_STOP * 1e6))),
-            ("KillMode", Value("s", "mixed")),
+            # the keeper of native processes, which it may have started, and its helpers stay
+            ("KillMode", Value("s", "process")),
             ("Slice", Value("s", naming.ROOT_SLICE)),
             ("Environment", Value("as", [f"{name}={value}" for name, value in values.items()])),
             ("WorkingDirectory", Value("s", str(self._home.root))),

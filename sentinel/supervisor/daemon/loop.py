@@ -169,12 +169,14 @@ class Daemon:
     # events
 
     def _listen(self) -> None:
-        """Keep a connection to the keeper; after a killed one all is looked at anew."""
+        """Keep a connection to the keeper while there are native processes; after a killed one all is looked at."""
+        state = self.context.store.read(cached=True)
+        if not any(record.backend == "native" for record in state.processes.values()):
+            self._let_go()
+            return
         if self._keeper is not None:
             return
-        engine = self.context.engine("native")
-        assert isinstance(engine, NativeBackend)
-        self._keeper = engine.listen()
+        self._keeper = self._native().listen()
         self._selector.register(self._keeper.fileno(), selectors.EVENT_READ, self._told)
         self._all = True
 
@@ -188,10 +190,20 @@ class Daemon:
                 elif event["event"] == "spawned" and event["pid"] not in self._own:
                     self._retry(BUSY)  # a command's; it pokes when it is done, unless it is killed before
         except KeeperGone:
+            self._let_go()
+            self._all = True
+
+    def _native(self) -> NativeBackend:
+        engine = self.context.engine("native")
+        assert isinstance(engine, NativeBackend)
+        return engine
+
+    def _let_go(self) -> None:
+        if self._keeper is not None:
             self._selector.unregister(self._keeper.fileno())
             self._keeper.close()
             self._keeper = None
-            self._all = True
+            self._native().release()
 
     def _open_wakeup(self) -> None:
         reader, writer = os.pipe()
