@@ -78,6 +78,13 @@ class Forest:
             ]
         return self._strays
 
+    def find_main(self, id: int, run: int) -> tuple[int, float] | None:
+        """The leader of a session that has this very marker."""
+        for pid, stat in self._look().items():
+            if stat.session == pid and not stat.zombie and system.marker_of(pid) == f"{self.key}:{id}:{run}":
+                return pid, stat.start
+        return None
+
     def holds(self, process: Process, pid: int) -> bool:
         """Whether `pid` is in the tree."""
         return pid == process.pid or pid in self.members(process)
