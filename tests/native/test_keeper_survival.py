@@ -178,6 +178,15 @@ def test_the_journal_of_a_crash_loop_stays_short(keep):
     assert journal.stat().st_size < 2 * records.COMPACT
 
 
+def test_an_old_record_of_the_same_run_hides_nothing_from_the_next_keeper(keep, programs):
+    old = keep.listener()
+    keep.spawn(old, 1, ["/bin/sh", "-c", "exit 1"])
+    next_exit(old, 1)
+    keep.spawn(old, 1, programs.steady())
+    kill_keeper(old)
+    assert keep.connect().tell()[1]["pid"] == programs.pid()
+
+
 @pytest.mark.parametrize("text", ["{", "", "1 2", "NaN", "[1,", '{"a" 1}'])
 def test_what_is_not_json_is_refused(text):
     with pytest.raises(ValueError, match=r"."):

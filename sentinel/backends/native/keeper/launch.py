@@ -105,7 +105,7 @@ class Launcher:
 
     def _fork(self, launch: Launch, env: dict[str, str]) -> Process:
         """It is on its way when this returns."""
-        order, started_at = launch.order, time.time()
+        order, started_at, keeper = launch.order, time.time(), os.getpid()
         report, tell = os.pipe()
         try:
             if not system.spare(tell):
@@ -116,7 +116,7 @@ class Launcher:
             os.close(tell)
             raise
         if pid == 0:
-            run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at))
+            run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at), keeper)
         os.close(tell)
         os.set_blocking(report, False)
         launch.report = report

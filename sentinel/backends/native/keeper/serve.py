@@ -62,7 +62,7 @@ class Keeper:
                 if pid == 0:
                     continue  # it came to nothing
             process = Process(id, run, pid, start, started_at, stop_timeout)
-            if not has_exit(self.exits, id, run):
+            if identity.alive(pid, start) or not has_exit(self.exits, id, run):
                 self.guard(self.adopt, process)
         self.rewrite_journal()
         self.prepare()

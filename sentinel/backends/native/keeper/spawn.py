@@ -84,7 +84,9 @@ def _umask(order: Message) -> int:
     return 0o022 if umask is None else int(umask)
 
 
-def run_child(order: Message, env: dict[str, str], report: int, journal: Callable[[], None]) -> None:
+def run_child(
+    order: Message, env: dict[str, str], report: int, journal: Callable[[], None], parent: int
+) -> None:
     """Become the program, or tell through `report` which step failed, and end. Never returns."""
     step = ["fork"]
     try:
@@ -96,6 +98,8 @@ def run_child(order: Message, env: dict[str, str], report: int, journal: Callabl
         step[0] = "cwd"
         os.chdir(order["cwd"])
         journal()
+        if os.getppid() != parent:
+            os._exit(127)  # the keeper was killed, and the next may have read its journal already
         step[0] = "exec"
         os.execve(order["program"], order["argv"], env)
     except BaseException as error:
