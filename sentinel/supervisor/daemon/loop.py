@@ -218,15 +218,11 @@ class Daemon:
             os.read(fd, 4096)
         except BlockingIOError:
             pass
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if self._helpers.pop(pid, None) is not None:
-                self._all = True
+        # by pid: a wait for any child would take the exit statuses that the probes' threads wait for
+        self.context.hooks = [pid for pid in self.context.hooks if not _ended(pid)]
+        for pid in [pid for pid in self._helpers if _ended(pid)]:
+            del self._helpers[pid]
+            self._all = True
 
     def _open_fifo(self) -> None:
         path = self.home.daemon_fifo
@@ -248,6 +244,13 @@ class Daemon:
 
     def _probed(self) -> None:
         self.health.take_results()
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def say(text: str) -> None:
