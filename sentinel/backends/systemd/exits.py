@@ -47,8 +47,8 @@ _BEGINS = """if read -r ends fails quick rest <"$1"; then
 fi
 exit 0"""
 
-# $1 a mark: it was asked to stop while it ran. systemd runs this too when it ended by itself.
-_STOPPING = """[ -z "$MAINPID" ] || echo stop >"$1"
+# $1 a mark: this invocation was asked to stop while it ran. systemd runs this too when it ended by itself.
+_STOPPING = """[ -z "$MAINPID" ] || echo "$INVOCATION_ID" >"$1"
 exit 0"""
 
 
@@ -58,6 +58,7 @@ class Ends:
 
     ends: int
     fails: int
+    invocation: str
     result: str  # SERVICE_RESULT of systemd.exec(5)
     code: str  # "exited", "killed", "dumped"
     status: str  # a number, or the name of a signal
@@ -124,9 +125,17 @@ def read(where: Files) -> Ends | None:
         except OSError:
             return None
         if len(words) == 8 and words[0] == words[7] and words[0].isdigit() and words[1].isdigit():
-            return Ends(int(words[0]), int(words[1]), words[4], words[5], words[6], at)
+            return Ends(int(words[0]), int(words[1]), words[3], words[4], words[5], words[6], at)
         time.sleep(0.001)  # the hook is writing it
     return None
+
+
+def was_asked(where: Files, ends: Ends) -> bool:
+    """Whether the last end was a stop that somebody asked for."""
+    try:
+        return where.mark.read_text(encoding="ascii").strip() == ends.invocation
+    except (OSError, ValueError):
+        return False
 
 
 def remove(where: Files) -> None:
