@@ -107,7 +107,25 @@ def reset(where: Files) -> None:
     """Nothing has ended yet: before each start."""
     where.mark.unlink(missing_ok=True)
     where.since.unlink(missing_ok=True)
-    line = _FORMAT.replace("\\n", "\n") % (0, 0, 0, "-", "-", "-", "-", 0)
+    _write(where, (0, 0, 0, "-", "-", "-", "-", 0))
+
+
+def add(where: Files, code: int, status: int) -> None:
+    """An end that the hook could not write, as `code` (CLD_EXITED, ...) and `status` of waitid(2) tell it."""
+    import signal
+
+    known = read(where)
+    ends, fails = (known.ends + 1, known.fails) if known else (1, 0)
+    words = {os.CLD_EXITED: "exited", os.CLD_KILLED: "killed", os.CLD_DUMPED: "dumped"}
+    if code not in words:
+        return
+    named = code != os.CLD_EXITED and status in set(signal.Signals)
+    name = signal.Signals(status).name.removeprefix("SIG") if named else str(status)
+    _write(where, (ends, fails, 0, "-", "signal", words[code], name, ends))
+
+
+def _write(where: Files, fields: tuple[int | str, ...]) -> None:
+    line = _FORMAT.replace("\\n", "\n") % fields
     fresh = where.record.with_suffix(".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w", encoding="ascii") as file:
