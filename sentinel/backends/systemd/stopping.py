@@ -3,9 +3,11 @@
 import time
 from collections.abc import Sequence
 
+from sentinel.backends.systemd import exits
 from sentinel.backends.systemd.bus import NO_UNIT, BusError
 from sentinel.backends.systemd.manager import Manager, Unit
 from sentinel.backends.systemd.notebook import Notebook
+from sentinel.backends.systemd.seeing import WAITING
 from sentinel.backends.systemd.slices import members
 from sentinel.backends.systemd.unit import SHORTEST_STOP
 from sentinel.errors import BackendError, SentinelError, StopError
@@ -25,13 +27,18 @@ class Stopping:
         results: dict[int, SentinelError | None] = {record.id: None for record in records}
         loaded = self._manager.units()
         running = [record for record in records if not _gone(loaded.get(self._notebook.unit(record)))]
+        ends = {
+            record.id: self._ends(record)
+            for record in running
+            if loaded[self._notebook.unit(record)].sub not in WAITING
+        }
         for record in running:
             self._say_why(record, reason)
         names = {record.id: self._notebook.unit(record) for record in running}
         with self._manager.watching():
             jobs = self._ask(running, names, results, force)
             self._wait(running, jobs, force)
-        self._check(records, results)
+        self._check(records, results, ends)
         return results
 
     def _say_why(self, record: Record, reason: str) -> None:
@@ -79,7 +86,7 @@ class Stopping:
             if job in done:
                 del left[id]
 
-    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None]) -> None:
+    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None], ends: dict[int, int]) -> None:
         """Nothing may be left: neither of a unit that says it failed to stop, nor a unit that went on."""
         loaded = self._manager.units()
         failed = []
@@ -92,7 +99,19 @@ class Stopping:
                 results[record.id] = self._left(record, unit, pids)
             elif unit.active == "failed":
                 failed.append(unit.name)
+                if ends.get(record.id) == self._ends(record):
+                    self._record(record, unit.name)
         self._manager.reset_failed(failed)
+
+    def _ends(self, record: Record) -> int:
+        found = exits.read(self._notebook.place(record).hooks)
+        return found.ends if found else 0
+
+    def _record(self, record: Record, unit: str) -> None:
+        """After SIGKILL to a whole control group some kernels also kill what is started in it later: the hook."""
+        code, status = self._manager.read([unit], ["ExecMainCode", "ExecMainStatus"])[0]
+        if code is not None and status is not None and self._notebook.read(record.id) is not None:
+            exits.add(self._notebook.place(record).hooks, code, status)
 
     def _left(self, record: Record, unit: Unit, pids: list[int]) -> StopError:
         what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
