@@ -50,7 +50,8 @@ fi
 exit 0"""
 
 # $1 a mark: this invocation was asked to stop while it ran. systemd runs this too when it ended by itself.
-_STOPPING = """[ -z "$MAINPID" ] || echo "$INVOCATION_ID" >"$1"
+_STOPPING = """umask 077
+[ -z "$MAINPID" ] || echo "$INVOCATION_ID" >"$1"
 exit 0"""
 
 
