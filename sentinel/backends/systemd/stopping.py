@@ -1,7 +1,7 @@
 """Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sentinel.backends.systemd import exits
 from sentinel.backends.systemd.bus import NO_UNIT, BusError
@@ -14,14 +14,16 @@ from sentinel.errors import BackendError, SentinelError, StopError
 from sentinel.model import Record
 
 _GRACE = 15.0  # seconds beyond the stop timeout: for SIGKILL, the hooks, and a busy machine
+_TELL = 0.5  # seconds between two reports to whoever shows progress
 
 
 class Stopping:
     """What `stop` does, for the units of one home."""
 
-    def __init__(self, manager: Manager, notebook: Notebook) -> None:
+    def __init__(self, manager: Manager, notebook: Notebook, told: Callable[[], None] | None = None) -> None:
         self._manager = manager
         self._notebook = notebook
+        self._told = told  # called whenever one has ended
 
     def stop(self, records: Sequence[Record], *, force: bool, reason: str) -> dict[int, SentinelError | None]:
         results: dict[int, SentinelError | None] = {record.id: None for record in records}
@@ -76,7 +78,9 @@ class Stopping:
             if record.id in left:
                 self._manager.kill([self._notebook.unit(record)])
         longest = 0.0 if force else max((record.spec.stop_timeout for record in running), default=0.0)
-        self._collect(left, begun + longest + SHORTEST_STOP + _GRACE)
+        deadline = begun + longest + SHORTEST_STOP + _GRACE
+        while left and (now := time.monotonic()) < deadline:
+            self._collect(left, min(deadline, now + _TELL) if self._told else deadline)
 
     def _collect(self, left: dict[int, str], deadline: float, only: int | None = None) -> None:
         """Strike out the jobs that have ended; wait for all, or for `only` that one, until the deadline."""
@@ -85,6 +89,8 @@ class Stopping:
         for id, job in wanted.items():
             if job in done:
                 del left[id]
+                if self._told:
+                    self._told()
 
     def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None], ends: dict[int, int]) -> None:
         """Nothing may be left: neither of a unit that says it failed to stop, nor a unit that went on."""
