@@ -128,6 +128,7 @@ class Runtime:
     boot_id: str | None = None
     started_at: float | None = None
     restarts: int = 0  # automatic ones since the last start by the user
+    engine_restarts: int = 0  # of them, those that the engine itself counts for this run (systemd's NRestarts)
     quick_deaths: int = 0  # in a row: each doubles the back-off
     failures: int = 0  # automatic restarts without 10 s of uptime in between, for max_restarts
     gave_up: bool = False

@@ -19,13 +19,15 @@ class Home:
         self.claims = self.root / "claims.lock"
         self.dotenv = self.root / ".env"
         self.logs = self.root / "logs"
+        self.events = self.root / "events.jsonl"
+        self.events_before = self.root / "events.jsonl.1"
         self.exits = self.root / "exits"
         self.run = self.root / "run"
         self.environments = self.root / "environments"
         self.keeper_socket = self.run / "keeper.sock"
         self.keeper_lock = self.run / "keeper.lock"
         self.keeper_log = self.logs / ".keeper.log"
-        self.daemon_socket = self.run / "daemon.sock"
+        self.daemon_fifo = self.run / "daemon.fifo"  # a byte in it: state.json has changed
         self.daemon_pid = self.run / "daemon.pid"
         self.daemon_log = self.logs / ".daemon.log"  # a process name never starts with a dot
         self.errors_log = self.logs / ".errors.log"

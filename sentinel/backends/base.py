@@ -82,8 +82,13 @@ class LogSource(Protocol):
     def follow(self, streams: Sequence[str]) -> Iterator[LogLine | None]:
         """What is written from now on, for ever: across rotations and restarts. None: nothing new for a moment."""
 
-    def clear(self) -> None:
-        """Forget what was written up to now."""
+    def tail_and_follow(
+        self, lines: int, streams: Sequence[str], since: float | None = None
+    ) -> Iterator[LogLine | None]:
+        """`tail`, then `follow`, with no line lost or twice in between."""
+
+    def clear(self) -> tuple[str | None, float] | None:
+        """Forget what was written up to now. Journal position and time, where that is all there is to remember."""
 
 
 Results = dict[int, Started | SentinelError]

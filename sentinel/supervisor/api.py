@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sentinel.errors import SentinelError
+from sentinel.events import Event
 from sentinel.model import HealthCheck, Limits, LogSettings, Restart, RestartPolicy
 
 
@@ -85,12 +86,14 @@ class ProcessView:
     health_check: str | None = None
     max_restarts: int | None = None
     restart_delay: float | None = None
+    events: list[Event] = field(default_factory=list)  # the last three
 
 
-JSON_KEYS = (
-    "id name backend status pid cpu_percent memory_bytes uptime_seconds started_at restarts exit_code exit_signal "
-    "health user group command cwd env_file ports stdout_log stderr_log restart_policy"
-).split()
+JSON_KEYS = [
+    *("id", "name", "backend", "status", "pid", "cpu_percent", "memory_bytes", "uptime_seconds", "started_at"),
+    *("restarts", "exit_code", "exit_signal", "health", "user", "group", "command", "cwd", "env_file", "ports"),
+    *("stdout_log", "stderr_log", "restart_policy"),
+]
 
 
 @dataclass(slots=True)
@@ -128,7 +131,18 @@ class DaemonView:
     pid: int | None = None
     uptime_seconds: float | None = None
     backend: str | None = None  # "systemd" where it runs as a unit
+    already: bool = False  # it ran before it was asked to start
 
 
-__all__ = ["DaemonView", "Done", "GroupView", "JSON_KEYS", "Listing", "Outcome", "PortView", "ProcessView",
-           "Restart", "RunRequest"]
+__all__ = [
+    "JSON_KEYS",
+    "DaemonView",
+    "Done",
+    "GroupView",
+    "Listing",
+    "Outcome",
+    "PortView",
+    "ProcessView",
+    "Restart",
+    "RunRequest",
+]

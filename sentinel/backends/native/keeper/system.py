@@ -1,0 +1,175 @@
+"""What the keeper asks of the kernel beyond plain POSIX, each behind a small function with a portable answer."""
+
+from __future__ import annotations
+
+import _signal
+import os
+import sys
+
+from sentinel import identity
+
+from .sockets import PORTABLE
+
+_SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
+_IOPRIO_SET = {"x86_64": 251, "i686": 289, "i386": 289, "ppc64le": 273, "s390x": 282, "armv7l": 314, "armv6l": 314}
+_IOPRIO_SET_GENERIC = 30  # aarch64, riscv64, loongarch64
+_ENOSYS = 38
+
+
+def become_subreaper() -> bool:
+    """Make orphaned descendants our children. False: this system can't, or must not (portable).
+
+    `_ctypes` without `ctypes`: the keeper's memory counts, and this is one call with whole numbers.
+    """
+    if PORTABLE:
+        return False
+    try:
+        import _ctypes
+
+        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+        return bool(_ctypes.call_function(prctl, (_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0)
+    except (ImportError, AttributeError, OSError):
+        return False
+
+
+def set_io_priority(kind: int, level: int) -> None:
+    """Of the calling process; its children inherit it. Called between fork and exec, so its imports cost nothing."""
+    if sys.platform != "linux":
+        raise OSError(_ENOSYS, os.strerror(_ENOSYS))
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = _IOPRIO_SET.get(os.uname().machine, _IOPRIO_SET_GENERIC)
+    if libc.syscall(number, 1, 0, kind << 13 | level) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def set_open_files(limit: int) -> None:
+    """Of the calling process and what it starts. Called between fork and exec."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def watch(pid: int) -> int | None:
+    """A descriptor that becomes readable when `pid`, no child of ours, ends. None: one has to look again and again."""
+    if PORTABLE or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def signal_pid(pid: int, start: float | None, number: int) -> bool:
+    """Signal just the process that had `pid` and started at `start` (None: a child of ours, not yet reaped).
+
+    False: it can't be signalled by us. That it has gone is no failure.
+    """
+    if not identity.sane(pid):
+        return True
+    try:
+        if start is None:
+            os.kill(pid, number)
+        elif (handle := watch(pid)) is not None:
+            _signal_handle(handle, pid, start, number)
+        elif identity.start_time(pid) == start:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        return False
+    return True
+
+
+def _signal_handle(handle: int, pid: int, start: float, number: int) -> None:
+    """The handle is of whoever had the pid when it was opened: no other can come in between check and signal."""
+    try:
+        if identity.start_time(pid) == start:
+            _signal.pidfd_send_signal(handle, number)
+    finally:
+        os.close(handle)
+
+
+def process_table() -> dict[int, identity.Stat]:
+    """All processes there are. Start times are left 0 where they cost extra (see identity.start_time)."""
+    if PORTABLE and (found := _table_of_ps()):
+        return found
+    return _table_of_proc() if sys.platform == "linux" else {}  # a Linux without ps
+
+
+def children_of(pid: int) -> list[int] | None:
+    """The children of a process, from the kernel's own list; None: this kernel shows none (or the process went)."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+    except OSError:
+        return None
+    return found
+
+
+def marker_of(pid: int) -> str:
+    """What SENTINEL_PROCESS was when `pid` (or who it was forked from) executed its program. "": not to be seen."""
+    if PORTABLE:
+        return ""
+    try:
+        for variable in _read(f"/proc/{pid}/environ").split(b"\0"):
+            if variable.startswith(b"SENTINEL_PROCESS="):
+                return variable[17:].decode("ascii", "replace")
+    except OSError:
+        pass
+    return ""
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        data = b""
+        while more := os.read(fd, 65536):
+            data += more
+        return data
+    finally:
+        os.close(fd)
+
+
+def _table_of_proc() -> dict[int, identity.Stat]:
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and (stat := identity.read_stat(int(name))) is not None:
+            found[int(name)] = stat
+    return found
+
+
+def _table_of_ps() -> dict[int, identity.Stat]:
+    """Without /proc: what ps prints. Sessions are asked for one by one, since macOS prints addresses for them."""
+    found = {}
+    for line in _output_of_ps().splitlines():
+        fields = line.split()
+        if len(fields) == 4 and all(field.isdigit() for field in fields[:3]):
+            pid = int(fields[0])
+            try:
+                session = os.getsid(pid)
+            except OSError:
+                session = 0
+            found[pid] = identity.Stat(fields[3][:1] in b"ZX", int(fields[1]), int(fields[2]), session, 0.0)
+    return found
+
+
+def _output_of_ps() -> bytes:
+    program = "/bin/ps" if os.path.exists("/bin/ps") else "/usr/bin/ps"
+    argv = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat="]
+    take, give = os.pipe()
+    try:
+        pid = os.posix_spawn(program, argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, give, 1)])
+    except OSError:
+        os.close(take)
+        os.close(give)
+        return b""
+    os.close(give)
+    data = b""
+    while more := os.read(take, 65536):
+        data += more
+    os.close(take)
+    os.waitpid(pid, 0)
+    return data

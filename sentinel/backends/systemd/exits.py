@@ -1,0 +1,164 @@
+"""How a run ended, kept by small shell hooks of the unit: they need no Python, and outlive unit and sentinel.
+
+systemd forgets a transient unit as soon as it ends well, so ExecStopPost= writes one line of fixed width, over
+itself each time. The same line holds what the back-off and --max-restarts count, and ExecCondition= waits or gives
+up by it before a restart. A line has its number of ends at the front and at the back: a torn one is read again.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentinel.model import Exit, RestartPolicy
+
+DEFAULT_DELAY = 0.1
+LONGEST_DELAY = 30.0
+
+_FORMAT = "%10d %10d %10d %-32s %-16s %-8s %-10s %10d\\n"
+_SINCE_NEVER = ""
+
+# $1 the record, $2 the file that says when the run began (absent: a run that never began is no end)
+_ENDED = f"""read -r ends fails quick rest <"$1" || exit 0
+if [ -n "$2" ]; then
+  since=; read -r since rest <"$2"; [ -n "$since" ] || exit 0
+  echo >"$2"
+  read -r now rest </proc/uptime
+  up=$((${{now%.*}}${{now#*.}} - ${{since%.*}}${{since#*.}}))
+  [ "$up" -lt 1000 ] || fails=0
+  fails=$((fails + 1))
+  if [ "$up" -lt 100 ]; then quick=$((quick + 1)); else quick=0; fi
+fi
+ends=$((ends + 1))
+printf '{_FORMAT}' "$ends" "$fails" "$quick" "${{INVOCATION_ID:--}}" "${{SERVICE_RESULT:--}}" \
+"${{EXIT_CODE:--}}" "${{EXIT_STATUS:--}}" "$ends" 1<>"$1"
+exit 0"""
+
+# $1 the record, $2 when the run began, $3 most restarts or "", then the delays of quick deaths in a row
+_BEGINS = """if read -r ends fails quick rest <"$1"; then
+  if [ "$ends" -gt 0 ] && [ -n "$3" ] && [ "$fails" -gt "$3" ]; then exit 1; fi
+  up=$2; shift 3
+  if [ "$ends" -gt 0 ] && [ "$quick" -gt 0 ] && [ $# -gt 0 ]; then
+    [ "$quick" -le $# ] || quick=$#
+    shift $((quick - 1)); sleep "$1"
+  fi
+  read -r now rest </proc/uptime
+  echo "$now" >"$up"
+fi
+exit 0"""
+
+# $1 a mark: it was asked to stop while it ran. systemd runs this too when it ended by itself.
+_STOPPING = """[ -z "$MAINPID" ] || echo stop >"$1"
+exit 0"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The record: how many ends there were since the start, and the last of them."""
+
+    ends: int
+    fails: int
+    result: str  # SERVICE_RESULT of systemd.exec(5)
+    code: str  # "exited", "killed", "dumped"
+    status: str  # a number, or the name of a signal
+    at: float
+
+    def exit(self, run: int, reason: str) -> Exit:
+        if self.result == "oom-kill":
+            reason = "oom"
+        if self.code == "exited" and self.status.isdigit():
+            return Exit(run, code=int(self.status), at=self.at, reason=reason)
+        if self.code in ("killed", "dumped"):
+            return Exit(run, signal=signal_number(self.status), at=self.at, reason=reason)
+        return Exit(run, at=self.at, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the hooks of one process write."""
+
+    record: Path
+    since: Path
+    mark: Path
+
+    def all(self) -> tuple[Path, ...]:
+        return self.record, self.since, self.mark
+
+
+def files(directory: Path, id: int) -> Files:
+    return Files(directory / f"{id}.ends", directory / f"{id}.since", directory / f"{id}.asked")
+
+
+def signal_number(name: str) -> int | None:
+    import signal
+
+    if name.isdigit():
+        return int(name)
+    if name.startswith("RTMIN+") and name[6:].isdigit():
+        return signal.SIGRTMIN + int(name[6:])
+    try:
+        return int(signal.Signals["SIG" + name])
+    except KeyError:
+        return None
+
+
+def reset(where: Files) -> None:
+    """Nothing has ended yet: before each start."""
+    where.mark.unlink(missing_ok=True)
+    where.since.unlink(missing_ok=True)
+    line = _FORMAT.replace("\\n", "\n") % (0, 0, 0, "-", "-", "-", "-", 0)
+    fresh = where.record.with_suffix(".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="ascii") as file:
+        file.write(line)
+    fresh.replace(where.record)
+
+
+def read(where: Files) -> Ends | None:
+    """The record; None where there is none that can be understood."""
+    for _ in range(20):
+        try:
+            with where.record.open(encoding="ascii", errors="replace") as file:
+                words = file.read(4096).split()
+                at = os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return None
+        if len(words) == 8 and words[0] == words[7] and words[0].isdigit() and words[1].isdigit():
+            return Ends(int(words[0]), int(words[1]), words[4], words[5], words[6], at)
+        time.sleep(0.001)  # the hook is writing it
+    return None
+
+
+def remove(where: Files) -> None:
+    for path in where.all():
+        path.unlink(missing_ok=True)
+
+
+def ended_hook(where: Files, counts: bool) -> list[str]:
+    """ExecStopPost=."""
+    return ["/bin/sh", "-c", _ENDED, "sentinel-ended", str(where.record), str(where.since) if counts else ""]
+
+
+def begins_hook(where: Files, policy: RestartPolicy) -> list[str]:
+    """ExecCondition=."""
+    most = "" if policy.max_restarts is None else str(policy.max_restarts)
+    return [
+        "/bin/sh", "-c", _BEGINS, "sentinel-begins", str(where.record), str(where.since), most,
+        *(f"{delay:g}" for delay in delays(policy.delay)),
+    ]
+
+
+def stopping_hook(where: Files) -> list[str]:
+    """ExecStop=."""
+    return ["/bin/sh", "-c", _STOPPING, "sentinel-stopping", str(where.mark)]
+
+
+def delays(first: float | None) -> list[float]:
+    """What to wait after the first, second, ... quick death in a row: doubled each time, up to 30 s."""
+    delay = DEFAULT_DELAY if first is None else first
+    if delay <= 0:
+        return []
+    out = [delay]
+    while out[-1] < LONGEST_DELAY:
+        out.append(min(out[-1] * 2, LONGEST_DELAY))
+    return out

@@ -1,0 +1,129 @@
+"""Which service manager is ours, whether it can be reached, and whether its units outlive a logout."""
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentinel.errors import BackendError
+
+_BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+_SYSTEM_SOCKET = Path("/run/dbus/system_bus_socket")
+_LINGER = Path("/var/lib/systemd/linger")
+_NATIVE = "use --backend native"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A manager that answers at `address`."""
+
+    scope: str  # "user" or "system"
+    uid: int
+    address: str
+
+
+def wanted_scope(scope: str | None = None) -> str:
+    """The manager to talk to: the one asked for, else $SENTINEL_SYSTEMD_SCOPE, else by who we are."""
+    chosen = scope or os.environ.get("SENTINEL_SYSTEMD_SCOPE") or ("system" if os.geteuid() == 0 else "user")
+    if chosen not in ("user", "system"):
+        raise BackendError(f"SENTINEL_SYSTEMD_SCOPE is {chosen!r}", "set it to user or system, or unset it")
+    return chosen
+
+
+def reach(scope: str | None = None) -> Reach:
+    """The manager of that scope. Raises BackendError saying what is missing and what to do."""
+    chosen = wanted_scope(scope)
+    if not _BOOTED.is_dir():
+        raise BackendError("cannot reach systemd: it is not process 1 here (container?)", _NATIVE)
+    address = _address(chosen)
+    if address is None:
+        raise _missing(chosen)
+    return Reach(chosen, os.geteuid(), address)
+
+
+def available(scope: str | None = None) -> bool:
+    """Whether `reach` would succeed; costs a few stat calls."""
+    try:
+        reach(scope)
+    except BackendError:
+        return False
+    return True
+
+
+def survives_logout(uid: int | None = None) -> bool:
+    """Whether what runs in that user's manager goes on when nobody is logged in: "linger"."""
+    user = os.geteuid() if uid is None else uid
+    if user == 0:
+        return True
+    try:
+        return (_LINGER / pwd.getpwuid(user).pw_name).exists()
+    except KeyError:
+        return False
+
+
+def enable_linger() -> bool:
+    """Ask for linger for oneself, without a password. Whether it is on now."""
+    from sentinel.backends.systemd.bus import Call, connect
+
+    address = _address("system")
+    if address is None:
+        return False
+    login = "org.freedesktop.login1"
+    try:
+        bus = connect(address)
+    except BackendError:
+        return False
+    try:
+        call = Call(
+            "/org/freedesktop/login1", f"{login}.Manager", "SetUserLinger", "ubb", (os.geteuid(), True, False), login
+        )
+        bus.call(call)
+    except BackendError:
+        return False
+    finally:
+        bus.close()
+    return survives_logout()
+
+
+def _address(scope: str) -> str | None:
+    if scope == "system":
+        given = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")
+        return given or (f"unix:path={_SYSTEM_SOCKET}" if _is_socket(_SYSTEM_SOCKET) else None)
+    given = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+    if given and _is_there(given):
+        return given
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    for directory in (runtime, f"/run/user/{os.geteuid()}"):
+        if directory and _is_socket(Path(directory) / "bus", os.geteuid()):
+            return f"unix:path={directory}/bus"
+    return None
+
+
+def _is_there(address: str) -> bool:
+    """An address that names a socket which is gone or another user's (left over by su) is none."""
+    if not address.startswith("unix:path="):
+        return True
+    return _is_socket(Path(address.removeprefix("unix:path=").split(",")[0]), os.geteuid())
+
+
+def _is_socket(path: Path, owner: int | None = None) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISSOCK(found.st_mode) and (owner is None or found.st_uid == owner)
+
+
+def _missing(scope: str) -> BackendError:
+    if scope == "system":
+        return BackendError(f"cannot reach systemd: {_SYSTEM_SOCKET} is missing (is D-Bus installed?)", _NATIVE)
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    return BackendError(
+        f"no user service manager is running for {name} (uid {uid}): /run/user/{uid}/bus is missing",
+        f"log in through ssh or a console, or run 'loginctl enable-linger {name}', or {_NATIVE}",
+    )

@@ -1,0 +1,1 @@
+"""sentinel's daemon: an event loop around `reconcile`, health checks, memory limits and log rotation."""

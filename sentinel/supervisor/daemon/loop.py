@@ -1,0 +1,238 @@
+"""The daemon's loop: it waits in one place for exits, pokes, probes, signals and the nearest deadline.
+
+It holds nothing that it cannot rebuild from state.json and the keeper.
+"""
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from sentinel.backends.native.backend import NativeBackend
+from sentinel.backends.native.client import Keeper, KeeperGone
+from sentinel.errors import SentinelError
+from sentinel.model import State
+from sentinel.notify import notify, watchdog_interval
+from sentinel.paths import Home
+from sentinel.supervisor import helper
+from sentinel.supervisor.context import Context
+from sentinel.supervisor.daemon.logwatch import LogWatch
+from sentinel.supervisor.daemon.memory import MemoryWatch
+from sentinel.supervisor.daemon.probes import HealthWatch
+from sentinel.supervisor.reconcile import Report, reconcile
+
+TROUBLE = 5.0  # seconds until the next try after something failed (an unreadable state.json, a full disk)
+BUSY = 1.0  # seconds until the next look at a process that another command works on
+
+
+class Daemon:
+    """An event loop around `reconcile`."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.context = Context(home)
+        self.health = HealthWatch(self.context, self._help)
+        self.memory = MemoryWatch(self.context, self._help)
+        self.logs = LogWatch(self.context)
+        self._selector = selectors.DefaultSelector()
+        self._keeper: Keeper | None = None
+        self._ending = False
+        self._dirty: set[int] | None = None  # ids to look at; None: all
+        self._due: float | None = None  # epoch: the next back-off, or look after trouble
+        self._helpers: dict[int, list[int]] = {}  # pid -> ids it works on
+
+    def end(self) -> None:
+        """From a signal handler: leave the loop after this round."""
+        self._ending = True
+
+    def open(self) -> None:
+        """Open what is waited for.
+
+        Raises:
+            SentinelError: the home can't be used.
+        """
+        self._open_wakeup()
+        self._open_fifo()
+        self._selector.register(self.health.fileno(), selectors.EVENT_READ, self._probed)
+
+    def close(self) -> None:
+        """Processes and their keeper go on; the next daemon takes over."""
+        signal.set_wakeup_fd(-1)
+        self.health.close()
+        if self._keeper is not None:
+            self._keeper.close()
+        self._selector.close()
+        try:
+            os.unlink(self.home.daemon_fifo)
+        except OSError:
+            pass
+
+    def loop(self) -> None:
+        """Until a signal asks for the end."""
+        while not self._ending:
+            self._round()
+            timeout = self._timeout()
+            for key, _ in self._selector.select(timeout):
+                work: Callable[[], None] = key.data
+                work()
+            if not self.home.run.is_dir():
+                say(f"{self.home.run} is gone: ending")
+                return
+            self._ping()
+
+    # one round
+
+    def _round(self) -> None:
+        now = time.time()
+        if self._due is not None and now >= self._due:
+            self._dirty, self._due = None, None
+        try:
+            self._listen()
+            if self._dirty is None or self._dirty:
+                self._reconcile()
+            self.health.round()
+            self.memory.round()
+            self.logs.round()
+        except SentinelError as error:
+            say(str(error))
+            self._retry(TROUBLE)
+        except Exception:  # the daemon must outlive a bug of ours: it is logged, and tried again later
+            import traceback
+
+            say(traceback.format_exc())
+            self._retry(TROUBLE)
+
+    def _reconcile(self) -> None:
+        ids, self._dirty = self._dirty, set()
+        try:
+            report = reconcile(self.context, ids)
+        except BaseException:
+            self._dirty = ids if self._dirty is not None else None
+            raise
+        for name, old, new in report.restarted:
+            say(f"restarted {name}: pid {old} ended, now {new}")
+        for name, error in report.failed:
+            say(f"{name}: {error}")
+        for pid in report.helpers:
+            self._helpers[pid] = list(report.to_stop)
+        if report.wake_at is not None:
+            self._wake(report.wake_at)
+        if report.busy:
+            self._retry(BUSY)
+        self._changed(report)
+
+    def _changed(self, report: Report) -> None:
+        """The watches look at what is there now."""
+        state: State = report.state
+        self.health.update(state)
+        self.memory.update(state)
+        self.logs.update(state)
+
+    def _help(self, verb: str, ids: list[int]) -> None:
+        """Give slow work to a helper, unless one works on these already."""
+        working = {i for part in self._helpers.values() for i in part}
+        fresh = [i for i in ids if i not in working]
+        if fresh:
+            self._helpers[helper.spawn(self.home, verb, fresh)] = fresh
+
+    # deadlines
+
+    def _wake(self, at: float) -> None:
+        self._due = at if self._due is None else min(self._due, at)
+
+    def _retry(self, seconds: float) -> None:
+        self._wake(time.time() + seconds)
+
+    def _timeout(self) -> float | None:
+        """Seconds until the nearest deadline; None: only events."""
+        if self._dirty is None or self._dirty:
+            return 0.0 if self._due is None else max(0.0, min(self._due - time.time(), TROUBLE))
+        waits = [w for w in (self.health.wait(), self.memory.wait(), self.logs.wait()) if w is not None]
+        if self._due is not None:
+            # the wall clock may be stepped: never sleep for longer than a back-off can be
+            waits.append(min(max(0.0, self._due - time.time()), 60.0))
+        if (interval := watchdog_interval()) is not None:
+            waits.append(interval)
+        return min(waits) if waits else None
+
+    @staticmethod
+    def _ping() -> None:
+        if watchdog_interval() is not None:
+            notify("WATCHDOG=1")
+
+    # events
+
+    def _listen(self) -> None:
+        """Keep a connection to the keeper; after a killed one all is looked at anew."""
+        if self._keeper is not None:
+            return
+        engine = self.context.engine("native")
+        assert isinstance(engine, NativeBackend)
+        self._keeper = engine.listen()
+        self._selector.register(self._keeper.fileno(), selectors.EVENT_READ, self._told)
+        self._dirty = None
+
+    def _told(self) -> None:
+        assert self._keeper is not None
+        try:
+            for event in self._keeper.events():
+                if event["event"] in ("exit", "spawned") and self._dirty is not None:
+                    self._dirty.add(event["id"])
+        except KeeperGone:
+            self._selector.unregister(self._keeper.fileno())
+            self._keeper.close()
+            self._keeper = None
+            self._dirty = None
+
+    def _open_wakeup(self) -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(reader, selectors.EVENT_READ, lambda: self._signalled(reader))
+
+    def _signalled(self, fd: int) -> None:
+        try:
+            os.read(fd, 4096)
+        except BlockingIOError:
+            pass
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._helpers.pop(pid, None) is not None:
+                self._dirty = None
+
+    def _open_fifo(self) -> None:
+        path = self.home.daemon_fifo
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        os.mkfifo(path, 0o600)
+        # opened for writing too, so that it never reads as ended when the last command has closed it
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._selector.register(fd, selectors.EVENT_READ, lambda: self._poked(fd))
+
+    def _poked(self, fd: int) -> None:
+        try:
+            os.read(fd, 65536)
+        except BlockingIOError:
+            pass
+        self._dirty = None
+
+    def _probed(self) -> None:
+        self.health.take_results()
+
+
+def say(text: str) -> None:
+    """A line in the daemon's log."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    for line in text.rstrip().splitlines():
+        print(f"{stamp} {line}", file=sys.stdout, flush=True)

@@ -1,0 +1,94 @@
+"""Begin and end of the daemon: one per home, by a lock; says when it is ready."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+from sentinel import identity
+from sentinel.errors import BackendError, Conflict, SentinelError
+from sentinel.notify import notify
+from sentinel.paths import Home, home_from_environment
+
+PATIENCE = 1.0  # seconds for somebody who only looks whether the lock is held
+
+
+def main(report: str = "") -> None:
+    """Entry point of the process that `daemon start` makes; `report`: the descriptor to say "ready" to."""
+    fd = int(report) if report else None
+    os.chdir("/")
+    try:
+        run(home_from_environment(), fd)
+    except SentinelError as error:
+        print(f"{_stamp()} {error}", flush=True)
+        _say(fd, str(error))
+        raise SystemExit(1) from None
+
+
+def run(home: Home, report: int | None = None) -> None:
+    """Be the daemon of this home until SIGTERM or SIGINT.
+
+    Raises:
+        Conflict: another one runs.
+    """
+    from sentinel.supervisor.daemon.loop import Daemon
+
+    home.prepare()
+    with _only_one(home):
+        daemon = Daemon(home)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.end())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if report is not None else lambda *_: daemon.end())
+        daemon.open()
+        try:
+            notify("READY=1")
+            _say(report, "ready")
+            daemon.loop()
+        finally:
+            notify("STOPPING=1")
+            daemon.close()
+
+
+def _say(fd: int | None, text: str) -> None:
+    if fd is not None:
+        with contextlib.suppress(OSError):
+            os.write(fd, text.encode(errors="replace"))
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _only_one(home: Home) -> Iterator[None]:
+    """Hold the pid file's lock. The number in it is for people."""
+    try:
+        fd = os.open(home.daemon_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise BackendError(f"cannot write {home.daemon_pid}: {error.strerror}", "check permissions") from error
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                os.close(fd)
+                raise Conflict("a daemon is running for this home", "see 'sentinel daemon status'") from None
+            time.sleep(0.01)
+    unit = os.environ.get("SENTINEL_DAEMON_UNIT", "")
+    scope = os.environ.get("SENTINEL_DAEMON_SCOPE", "")
+    about = {"pid": os.getpid(), "start": identity.start_time(os.getpid()), "started_at": time.time()}
+    content = json.dumps({**about, "unit": unit, "scope": scope}).encode()
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, content, 0)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+        os.close(fd)
+
+
+def _stamp() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
