@@ -7,7 +7,8 @@ from html import escape
 from report import Row, number
 
 COLUMNS, PANEL, BAR, GAP, LABEL = 3, 320, 14, 5, 84
-COLOURS = ("#2a78b5", "#c9803a", "#7a9a4d", "#8a6bae", "#b0524f", "#5f8f8f")
+COLOURS = {"sentinel": "#1f6fb2", "supervisord": "#8c97a1"}
+OTHER = "#c3cad0"
 
 
 def text(
@@ -36,7 +37,7 @@ def panel(
         width = max(1.0, medians[name] / longest * room)
         parts.append(
             f'<rect x="{x + LABEL:g}" y="{top:g}" width="{width:.1f}" height="{BAR}" '
-            f'fill="{COLOURS[index % len(COLOURS)]}" rx="2"/>'
+            f'fill="{COLOURS.get(name, OTHER)}" rx="2"/>'
         )
         parts.append(text(x + LABEL + width + 5, top + BAR - 3, number(medians[name])))
     return parts

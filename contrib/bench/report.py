@@ -142,7 +142,7 @@ PAGE = """\
 <!-- made by contrib/bench/bench.py: run it again instead of editing this -->
 
 Sentinel's native backend beside other supervisors, measured in one run on one machine, taking turns
-(`uv run python contrib/bench/bench.py --out docs/benchmark.md`). Read the ratios: the times are this machine's.
+(`uv run python contrib/bench/bench.py --out docs/benchmark.md`). Read the ratios: the times are the machine's.
 
 Machine: {machine}. Versions: {versions}.
 
@@ -166,8 +166,8 @@ Each cell: median (10th to 90th percentile) · ratio to supervisord. Less is bet
 - On a terminal: 120 columns.
 - Memory, CPU time and wake-ups (voluntary context switches of all threads): of the supervisor's own processes
   ({processes}); PSS divides shared pages among those who share them.
-- Logs: {megabytes:.0f} MB of lines of 100 bytes in writes of 64 KiB through one process, without rotation; what arrived
-  is compared byte by byte: {lost}.
+- Logs: {megabytes:.0f} MB of lines of 100 bytes in writes of 64 KiB through one process, without rotation; what
+  arrived is compared byte by byte: {lost}.
 {problems}"""
 
 KILLED = """\
