@@ -115,7 +115,8 @@ def from_document(document: Json) -> State:
         raise wrong("schema", schema)
     state = State(next_id=to_int(document, "next_id", "", 1, MAX_ID + 1))
     for key, value in to_object(document, "processes", "").items():
-        state.processes[to_id(key, state.next_id)] = _to_record(int(key), value, f"processes.{key}.")
+        id = to_id(key, state.next_id)
+        state.processes[id] = _to_record(id, value, f"processes.{id}.")
     if len({record.name for record in state.processes.values()}) != len(state.processes):
         raise StateError("state.json is damaged: two processes have the same name", HINT)
     for name, value in to_object(document, "groups", "").items():
@@ -220,11 +221,11 @@ def _to_record(id: int, value: object, at: str) -> Record:
         spec=_to_spec(wanted, w),
         desired=to_choice(wanted, "desired", w, _DESIRED),
         wanted_run=to_int(wanted, "run", w, 0, MAX_ID),
-        created_at=optional(to_time, d, "created_at", at) or 0.0,
-        unit=optional(to_text, d, "unit", at),
-        scope=optional(to_text, d, "scope", at),
-        cursor=optional(to_text, d, "cursor", at),
-        cleared_at=optional(to_time, d, "cleared_at", at),
+        created_at=to_time(d, "created_at", at) if d.get("created_at") is not None else 0.0,
+        unit=to_text(d, "unit", at) if d.get("unit") is not None else None,
+        scope=to_text(d, "scope", at) if d.get("scope") is not None else None,
+        cursor=to_text(d, "cursor", at) if d.get("cursor") is not None else None,
+        cleared_at=to_time(d, "cleared_at", at) if d.get("cleared_at") is not None else None,
         runtime=_to_runtime(to_object(d, "seen", at), at + "seen."),
     )
 
@@ -237,16 +238,16 @@ def _to_spec(d: Json, at: str) -> Spec:
     return Spec(
         argv=argv,
         cwd=to_text(d, "cwd", at),
-        user=optional(to_text, d, "user", at),
-        group=optional(to_text, d, "group", at),
-        env_file=optional(to_text, d, "env_file", at),
+        user=to_text(d, "user", at) if d.get("user") is not None else None,
+        group=to_text(d, "group", at) if d.get("group") is not None else None,
+        env_file=to_text(d, "env_file", at) if d.get("env_file") is not None else None,
         env=to_mapping(d, "env", at) if "env" in d else {},
         ports=_to_ports(d, at) if "ports" in d else {},
         restart=_to_policy(to_object(d, "restart", at), at + "restart."),
         health=None if get("health") is None else _to_health(to_object(d, "health", at), at + "health."),
         limits=_to_limits(to_object(d, "limits", at), at + "limits.") if "limits" in d else Limits(),
         logs=_to_logs(to_object(d, "logs", at), at + "logs."),
-        startup_timeout=optional(to_time, d, "startup_timeout", at),
+        startup_timeout=to_time(d, "startup_timeout", at) if d.get("startup_timeout") is not None else None,
         stop_timeout=to_time(d, "stop_timeout", at),
         stop_signal=to_text(d, "stop_signal", at),
     )
@@ -259,8 +260,8 @@ def _to_ports(d: Json, at: str) -> dict[str, int]:
 def _to_policy(d: Json, at: str) -> RestartPolicy:
     return RestartPolicy(
         mode=to_choice(d, "mode", at, _RESTARTS),
-        delay=optional(to_time, d, "delay", at),
-        max_restarts=optional(to_count, d, "max_restarts", at),
+        delay=to_time(d, "delay", at) if d.get("delay") is not None else None,
+        max_restarts=to_count(d, "max_restarts", at) if d.get("max_restarts") is not None else None,
     )
 
 

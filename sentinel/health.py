@@ -23,10 +23,11 @@ _POLITE = 0.5  # seconds for the rest of an answer: hanging up amid it would fil
 
 
 def probe(check: HealthCheck, env: Mapping[str, str], cwd: str, account: Account | None) -> tuple[bool, str]:
-    """Whether it is healthy, and a short line that says what was seen. Takes at most check.timeout.
+    """Whether it is healthy, and a short line that says what was seen, within check.timeout.
 
     http: GET, healthy is 200 to 399; redirects are not followed, proxies not used, certificates not verified
-    (what is asked is whether it answers). tcp: a connection is accepted. cmd: a shell command line exits with 0.
+    (what is asked is whether it answers). tcp: a connection is accepted. cmd: a shell command line exits
+    with 0.
     """
     return _probe(check, env, cwd, account, None)
 
@@ -45,7 +46,7 @@ def _probe(
     except TimeoutError:
         ok, message = False, f"timed out after {check.timeout:g} s"
     except OSError as error:
-        ok, message = False, (error.strerror or str(error) or type(error).__name__).lower()
+        ok, message = False, error.strerror.lower() if error.strerror else str(error)
     except ValueError as error:
         ok, message = False, f"cannot check {check.target}: {error}"
     return ok, safe(" ".join(message.split()).encode(errors="replace"), colour=False)
@@ -98,7 +99,8 @@ def _http(url: str, deadline: float) -> tuple[bool, str]:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append("Authorization: Basic " + base64.b64encode(login.encode()).decode())
     with contextlib.ExitStack() as opened:
-        connection = opened.enter_context(_connect(parts.hostname, parts.port or (443 if secure else 80), deadline))
+        port = parts.port or (443 if secure else 80)
+        connection = opened.enter_context(_connect(parts.hostname, port, deadline))
         if secure:
             connection = opened.enter_context(_encrypted(connection, parts.hostname, deadline))
         connection.settimeout(_left(deadline))
@@ -175,7 +177,8 @@ def _command(
             _kill_group(process.pid)  # not yet waited for: the pid is still its own
         if prober:
             prober.ended(process.pid)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one that we may not kill (setuid)
+            process.wait(1.0)
         if process.stdout:
             process.stdout.close()
     if process.returncode == 0:

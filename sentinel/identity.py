@@ -1,8 +1,8 @@
 """Who a process is: its pid together with the time it started, within one boot.
 
-A pid alone names nobody: the kernel hands it out again. Standard library only, and little of it, since the keeper
-imports this. On Linux /proc answers; elsewhere the kernel is asked through ctypes. SENTINEL_PORTABLE=1 changes
-nothing here: a Linux kernel has no other way to tell when a process started.
+A pid alone names nobody: the kernel hands it out again. Standard library only, and little of it, since the
+keeper imports this. On Linux /proc answers; elsewhere the kernel is asked through ctypes.
+SENTINEL_PORTABLE=1 changes nothing here: a Linux kernel has no other way to tell when a process started.
 """
 
 import os
@@ -33,7 +33,7 @@ def sane(pid: object) -> bool:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """What the process table says of `pid`, zombies included (on macOS they are not seen); None: no such process."""
+    """What the process table says of `pid`, zombies included (macOS hides them); None: no such process."""
     if not sane(pid):
         return None
     return _read_proc(pid) if sys.platform == "linux" else _read_bsd(pid)
@@ -51,7 +51,7 @@ def alive(pid: int | None, start: float | None) -> bool:
 
 
 def boot_id() -> str:
-    """What tells this boot of the machine from all others; pids and start times are worth nothing beyond it."""
+    """What tells this boot of the machine from all others; pids and start times end with it."""
     if sys.platform == "linux":
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

@@ -1,7 +1,6 @@
 """State files of earlier versions, brought forward one step after the other."""
 
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -223,13 +222,10 @@ def _move_log(old: str, new: os.PathLike[str]) -> None:
     """The same file under its new name: what still writes to it goes on. Onto another disk, a copy."""
     if not os.path.isabs(old) or not os.path.lexists(old) or os.path.lexists(new):
         return
-    fd = open_private(old)
-    with open(fd, "rb") as file:
+    with open(open_private(old), "rb") as file:
         try:
             os.link(old, new, follow_symlinks=False)
         except OSError:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise
             write_atomic(new, file.read())
             return
     os.chmod(new, 0o600)

@@ -77,15 +77,20 @@ def unique(base: str, taken: Iterable[str]) -> str:
 
 def default_name(argv: Sequence[str]) -> str:
     """A name for a command: its program's, sanitised."""
-    words = argv[0].split() if len(argv) == 1 else list(argv[:1])
-    if len(argv) == 1:
-        from sentinel.command import words as split
-
-        words = split(argv[0]) or words
+    words = _words(argv[0]) if len(argv) == 1 else list(argv[:1])
     while len(words) > 1 and (_ASSIGNMENT.match(words[0]) or words[0] == "exec"):
         words = words[1:]
     program = words[0] if words else ""
     return sanitised(os.path.basename(program.rstrip("/"))) or "process"
+
+
+def _words(line: str) -> list[str]:
+    import shlex
+
+    try:
+        return shlex.split(line)
+    except ValueError:  # a quote that is never closed
+        return line.split()
 
 
 def sanitised(text: str) -> str:

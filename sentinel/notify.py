@@ -20,7 +20,7 @@ def notify(*assignments: str) -> bool:
 
 
 def watchdog_interval() -> float | None:
-    """Seconds between two WATCHDOG=1 (half of what the manager allows); None: it doesn't watch this process."""
+    """Seconds between two WATCHDOG=1 (half of what the manager allows); None: it doesn't watch us."""
     try:
         allowed = int(os.environ["WATCHDOG_USEC"])
         watched = int(os.environ.get("WATCHDOG_PID", os.getpid()))

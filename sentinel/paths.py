@@ -1,6 +1,5 @@
 """Where everything lives below SENTINEL_HOME, and the modes it is made with."""
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -35,6 +34,8 @@ class Home:
     @property
     def key(self) -> str:
         """A short name for this home, for what has to be told apart outside of it."""
+        import hashlib
+
         return hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
 
     def log(self, name: str, stream: str) -> Path:
@@ -45,6 +46,8 @@ class Home:
         """
         stem = name
         if len(os.fsencode(stem)) > 200:
+            import hashlib
+
             digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
             stem = os.fsencode(stem)[:180].decode(errors="ignore") + "~" + digest
         return self.logs / f"{stem}.{stream}.log"

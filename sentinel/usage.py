@@ -30,7 +30,7 @@ def tree(pid: int) -> list[int]:
 
 
 def trees(pids: Mapping[int, int]) -> dict[int, list[int]]:
-    """`tree` for many at once ({id: main pid}), in one look at the process table; those that are gone are missing."""
+    """`tree` for many at once ({id: main pid}), in one look at the process table; the gone are missing."""
     parents = _parents_proc() if _uses_proc() else _parents_psutil()
     children = defaultdict(list)
     for pid, parent in parents.items():
@@ -69,8 +69,8 @@ class UsageMemory:
     ) -> dict[int, tuple[float | None, int]]:
         """id -> (CPU percent, resident bytes).
 
-        CPU is since the last look if that was 0.2 s to 1 h ago and the processes are the same. `wait`: otherwise
-        a short sample is taken, 0.1 s for all together; without it CPU is None there.
+        CPU is since the last look if that was 0.2 s to 1 h ago and the processes are the same. `wait`:
+        otherwise a short sample is taken, 0.1 s for all together; without it CPU is None there.
         """
         now = time.time()
         current = _look(pids_by_id)

@@ -17,7 +17,7 @@ BACKENDS = ("native", "systemd")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--backend", choices=(*BACKENDS, "all"), default="all", help="the contract on this backend alone")
+    parser.addoption("--backend", choices=(*BACKENDS, "all"), default="all", help="only on this backend")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

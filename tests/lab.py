@@ -124,8 +124,13 @@ class Sentinel:
 
     def environment(self, extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
         env: dict[str, str | None] = {
-            **os.environ, "SENTINEL_HOME": str(self.home), "SENTINEL_BACKEND": self.backend, "NO_COLOR": "1",
-            "COLUMNS": "200", **self.env, **(extra or {}),
+            **os.environ,
+            "SENTINEL_HOME": str(self.home),
+            "SENTINEL_BACKEND": self.backend,
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+            **self.env,
+            **(extra or {}),
         }
         return {key: value for key, value in env.items() if value is not None}
 
@@ -143,8 +148,13 @@ class Sentinel:
     ) -> Result:
         words = tuple(os.fspath(arg) for arg in args)
         done = subprocess.run(
-            self.command(*words), input=input, capture_output=True, env=self.environment(env),
-            cwd=cwd or self.cwd, timeout=within, check=False,
+            self.command(*words),
+            input=input,
+            capture_output=True,
+            env=self.environment(env),
+            cwd=cwd or self.cwd,
+            timeout=within,
+            check=False,
         )
         return Result(words, done.returncode, done.stdout, done.stderr)
 
@@ -162,9 +172,16 @@ class Sentinel:
         assert result.err.strip(), str(result)
         return result
 
-    def spawn(self, *args: str, env: Mapping[str, str | None] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, *args: str, env: Mapping[str, str | None] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Run a command that stays, such as `logs --follow`; it is ended with the test."""
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        options = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **options,
+        }
         process = subprocess.Popen(self.command(*args), env=self.environment(env), cwd=self.cwd, **options)
         self.background.append(process)
         return process
@@ -219,7 +236,11 @@ class Sentinel:
         return problems
 
     def _tidy(self, problems: list[str], *args: str) -> None:
-        result = self(*args)
+        try:
+            result = self(*args)
+        except subprocess.TimeoutExpired as error:
+            problems.append(str(error))
+            return
         if result.code != 0:
             problems.append(str(result))
 
@@ -245,7 +266,8 @@ def processes_naming(path: Path) -> dict[int, str]:
         pid = int(directory.name)
         try:
             text = (directory / "cmdline").read_bytes()
-            if pid != os.getpid() and mark.search(text + b"\0" + (directory / "environ").read_bytes()) and alive(pid):
+            names_it = mark.search(text + b"\0" + (directory / "environ").read_bytes())
+            if names_it and pid != os.getpid() and alive(pid):
                 found[pid] = text.replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
@@ -254,8 +276,13 @@ def processes_naming(path: Path) -> dict[int, str]:
 
 def systemctl(*args: str) -> str:
     scope = [] if os.geteuid() == 0 else ["--user"]
-    return subprocess.run(["systemctl", *scope, "--no-pager", *args], capture_output=True, text=True,
-                          timeout=WITHIN, check=False).stdout
+    return subprocess.run(
+        ["systemctl", *scope, "--no-pager", *args],
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    ).stdout
 
 
 def units() -> set[str]:
@@ -320,150 +347,7 @@ def end_everything(path: Path, units_before: set[str]) -> list[str]:
 
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
-ACTOR = r'''
-import json, os, signal, sys, time
-
-def write(path, text):
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.replace(path + ".new", path)
-
-def append(path, text):
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(fd, text.encode())
-    os.close(fd)
-
-def wait_for(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-def forever():
-    while True:
-        signal.pause()
-
-def deaf():
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-
-def steady(ready):
-    write(ready, str(os.getpid()))
-    forever()
-
-def stubborn(ready):
-    deaf()
-    steady(ready)
-
-def catches(number, ready, seen):
-    def handler(*_):
-        write(seen, number)
-        os._exit(0)
-    signal.signal(getattr(signal, "SIG" + number), handler)
-    steady(ready)
-
-def family(ready, *how):
-    """Itself, a child in its group, and a grandchild that left group and session; all deaf to TERM."""
-    if "deaf" in how:
-        deaf()
-    pids = [os.getpid()]
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        forever()
-    middle = os.fork()
-    if middle == 0:
-        os.setsid()
-        grandchild = os.fork()
-        if grandchild == 0:
-            if "bare" in how:
-                os.execve(sys.executable, [sys.executable, "-ISc", "import signal\nwhile True: signal.pause()"], {})
-            forever()
-        os.write(write_end, str(grandchild).encode())
-        os._exit(0)
-    os.waitpid(middle, 0)
-    pids += [child, int(os.read(read_end, 20))]
-    write(ready, json.dumps(pids))
-    if "leave" in how:
-        os._exit(0)
-    forever()
-
-def crashes(starts, trigger, how):
-    """Note each start; at the trigger end with a code, or by a signal."""
-    append(starts, "%d\n" % os.getpid())
-    wait_for(trigger)
-    print("ending with", how, flush=True)
-    if how.isdigit():
-        sys.exit(int(how))
-    os.kill(os.getpid(), getattr(signal, "SIG" + how))
-    forever()
-
-def quick(starts, code):
-    append(starts, "%d\n" % os.getpid())
-    sys.exit(int(code))
-
-def lines(count, ready=None, prefix="line"):
-    for number in range(int(count)):
-        print(prefix, number, flush=True)
-        print(prefix, "error", number, file=sys.stderr, flush=True)
-    if ready:
-        steady(ready)
-
-def says(trigger, ready):
-    """Print what the trigger file holds, again and again."""
-    write(ready, str(os.getpid()))
-    while True:
-        while not os.path.exists(trigger):
-            time.sleep(0.01)
-        with open(trigger, "rb") as file:
-            text = file.read()
-        os.unlink(trigger)
-        os.write(1, text)
-
-def report(where, *_):
-    import resource
-    facts = {
-        "pid": os.getpid(), "argv": sys.argv[3:], "env": dict(os.environ), "cwd": os.getcwd(),
-        "uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups(), "nice": os.getpriority(os.PRIO_PROCESS, 0),
-        "nofile": resource.getrlimit(resource.RLIMIT_NOFILE), "stdin": os.readlink("/proc/self/fd/0"),
-        "argv_bytes": [list(os.fsencode(arg)) for arg in sys.argv[3:]],
-    }
-    write(where, json.dumps(facts))
-    forever()
-
-def notify(trigger, ready):
-    import socket
-    write(ready, str(os.getpid()))
-    wait_for(trigger)
-    address = os.environ["NOTIFY_SOCKET"]
-    if address[0] == "@":
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.sendto(b"READY=1", address)
-    forever()
-
-def web(port, sick, starts):
-    """An HTTP server on a port of its own choice (0) or a given one; 500 while the file `sick` is there."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(500 if os.path.exists(sick) else 200)
-            self.end_headers()
-        def log_message(self, *args):
-            pass
-    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
-    append(starts, "%d\n" % os.getpid())
-    server.serve_forever()
-
-def hog(ready, size):
-    block = bytearray(b"x" * int(size))
-    steady(ready)
-    print(len(block))
-
-globals()[sys.argv[1]](*sys.argv[2:])
-'''
+ACTOR = Path(__file__).with_name("actor.py")
 
 
 @dataclass(slots=True)
@@ -474,7 +358,7 @@ class Programs:
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "actor.py").write_text(ACTOR)
+        shutil.copy(ACTOR, self.directory / "actor.py")
 
     def path(self, name: str) -> Path:
         return self.directory / name
@@ -490,6 +374,11 @@ class Programs:
 
     def catches(self, signal_name: str, ready: str = "ready", seen: str = "seen") -> list[str]:
         return self._actor("catches", signal_name, self.path(ready), self.path(seen))
+
+    def meets(self, number: int) -> list[str]:
+        """Number 0 and 1 end only when both are told to."""
+        mine, other = self.path(f"told-{number}"), self.path(f"told-{1 - number}")
+        return self._actor("meets", number, self.path(f"ready-{number}"), mine, other)
 
     def family(self, ready: str = "ready", *how: str) -> list[str]:
         return self._actor("family", self.path(ready), *how)
@@ -557,7 +446,3 @@ def follow_lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     """The lines of a background command as they come."""
     assert process.stdout is not None
     yield from iter(process.stdout.readline, b"")
-
-
-def have(program: str) -> bool:
-    return shutil.which(program) is not None

@@ -58,9 +58,9 @@ class Seen:
     start_time: float | None = None
     started_at: float | None = None
     ready: bool = False  # it said READY=1
-    status: Status | None = None  # STARTING, STOPPING, BACKOFF, FAILED where the engine knows more than alive or not
+    status: Status | None = None  # STARTING, STOPPING, BACKOFF, FAILED where the engine knows more
     restarts: int | None = None  # automatic ones that the engine itself has made since the start (systemd)
-    exits: list[Exit] = field(default_factory=list)  # ends not yet acknowledged (see Backend.forget_exits), oldest first
+    exits: list[Exit] = field(default_factory=list)  # not yet acknowledged (see Backend.forget_exits), oldest first
     stopped_by: str = ""  # "systemd": an administrator stopped it behind our back
 
 

@@ -1,5 +1,6 @@
 """The entry point: finds the command, calls it, and turns every failure into one line and an exit status."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -16,11 +17,15 @@ BROKEN_PIPE = 141
 
 def run(make: MakeSupervisor = make_supervisor) -> NoReturn:
     """What the `sentinel` script calls."""
+    gc.disable()  # most commands end sooner than it would pay; the others enable it, see Call.stays
     _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    status = main(sys.argv[1:], make)
-    sys.exit(_finished(status))
+    try:
+        status = main(sys.argv[1:], make)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    os._exit(_finished(status))  # taking the interpreter apart would take as long as a command of ours
 
 
 def main(args: Sequence[str], make: MakeSupervisor = make_supervisor) -> int:

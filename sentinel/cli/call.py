@@ -39,6 +39,13 @@ class Call:
         supervisor.command = " ".join(("sentinel", *self.values.command.path))
         return supervisor
 
+    @staticmethod
+    def stays() -> None:
+        """This command goes on for long: from here on garbage is collected."""
+        import gc
+
+        gc.enable()
+
     @contextmanager
     def progress(self, verb: str) -> Iterator[Callable[[int, int], None] | None]:
         """A callback that shows how far it is, where somebody sees it."""

@@ -47,6 +47,7 @@ def _status_line(view: "DaemonView") -> str:
 
 
 def run(call: Call) -> int:
+    call.stays()
     call.supervisor.daemon_run()
     return 0
 

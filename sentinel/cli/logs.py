@@ -38,6 +38,7 @@ def _lines(call: Call, name: str) -> "Iterator[LogLine | None]":
     given = call.values.text("since")
     since = None if given is None else quantities.since(given)
     if call.values.flag("follow"):
+        call.stays()
         return call.supervisor.log_follow(name, lines, streams, since)
     return iter(call.supervisor.log_tail(name, lines, streams, since))
 

@@ -41,6 +41,7 @@ def list_processes(call: Call) -> int:
         _check_watch(call)
         from sentinel.cli.watch import watch
 
+        call.stays()
         return watch(call.out, lambda: call.supervisor.list(group))
     listing = call.supervisor.list(group)
     tell(call.out, listing)

@@ -5,9 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
-from sentinel.cli.text import coloured, escape, has_colour, is_terminal
+from sentinel.cli.text import RED, coloured, escape, has_colour, is_terminal
 from sentinel.errors import SentinelError
 
 
@@ -62,16 +63,18 @@ class Output:
             self.note(text if "\n" in text else f"warning: {text}")
 
     def error(self, error: SentinelError) -> None:
-        """What went wrong: one line, or the error object of JSON."""
+        """What went wrong: one line, or the error object of JSON. Raises nothing, it is the last resort."""
         if self.json:
             import json
 
+            text = json.dumps({"error": error_data(error)})
+        else:
+            mark = coloured("error:", RED) if has_colour(self.err) else "error:"
+            text = f"{mark} {escape(str(error))}"
+        with suppress(OSError, SentinelError):
             self.flush()
-            self._write(self.err, json.dumps({"error": error_data(error)}) + "\n")
-            return
-        mark = coloured("error:", "31") if has_colour(self.err) else "error:"
-        self.flush()
-        self._write(self.err, f"{mark} {escape(str(error))}\n")
+        with suppress(OSError, SentinelError):
+            self._write(self.err, f"{text}\n")
 
     def errors(self, failures: Sequence[tuple[str, SentinelError]]) -> None:
         """A line for each that failed; in JSON one object for them all, the results tell the rest."""
@@ -114,10 +117,13 @@ class Progress:
         if self._now() - self._since < 1.0:
             return
         self._shown = True
-        self._stream.write(f"\r{self._verb} {done}/{total} …\x1b[K")
-        self._stream.flush()
+        self._show(f"\r{self._verb} {done}/{total} …\x1b[K")
 
     def clear(self) -> None:
         if self._shown:
-            self._stream.write("\r\x1b[K")
+            self._show("\r\x1b[K")
+
+    def _show(self, text: str) -> None:
+        with suppress(OSError):  # nobody looks any more: no reason to leave the work half done
+            self._stream.write(text)
             self._stream.flush()

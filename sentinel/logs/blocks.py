@@ -1,6 +1,5 @@
 """Taking bytes off the head of a file that a program goes on appending to."""
 
-import ctypes
 import errno
 import os
 import sys
@@ -14,6 +13,8 @@ _FAR = (1 << 40) + 1  # beyond any log's end and aligned to nothing
 
 def _fallocate(fd: int, mode: int, offset: int, length: int) -> int:
     """0, or the errno."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     call = getattr(libc, "fallocate64", None) or libc.fallocate
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -25,7 +26,7 @@ def _fallocate(fd: int, mode: int, offset: int, length: int) -> int:
 
 
 def can_collapse(fd: int) -> bool:
-    """Whether the file system takes whole blocks out of a file (ext4, xfs). Asked in a way that changes nothing."""
+    """Whether the file system can take whole blocks out of a file (ext4, xfs). Asking changes nothing."""
     if not sys.platform.startswith("linux") or os.environ.get("SENTINEL_PORTABLE") == "1":
         return False
     try:

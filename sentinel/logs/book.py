@@ -1,12 +1,14 @@
 """The bookkeeping of one rotated log: what every byte's absolute offset is, whoever moved it.
 
-Beside `web.stdout.log` lies `.web.stdout.log.rot`: how many bytes were ever cut off the live file's head, where each
-backup ends, and how far a rotation has come that is under way. Offsets counted over all rotations ("absolute") are
-what readers and marks go by: they never change meaning. Its flock keeps rotations apart. Readers take no lock: they
-read the book, the data and the book again, and believe the data if the book is still the same.
+Beside `web.stdout.log` lies `.web.stdout.log.rot`: how many bytes were ever cut off the live file's head,
+where each backup ends, and how far a rotation has come that is under way. Offsets counted over all
+rotations ("absolute") are what readers and marks go by: they never change meaning. Its flock keeps
+rotations apart. Readers take no lock: they read the book, the data and the book again, and believe the
+data if the book is still the same.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -29,7 +31,7 @@ GAP = 1 << 32
 
 @dataclass(slots=True)
 class Book:
-    """Absolute offsets: the live file holds from `base` on, of which what is below `base + start` was moved."""
+    """Absolute offsets: the live file begins with `base`; what is below `base + start` was moved already."""
 
     base: int = 0
     start: int = 0  # bytes at the live file's head that are in a backup already (a hole in the file)
@@ -141,7 +143,9 @@ def open_regular(path: Path, flags: int) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise not_a_file(path, os.strerror(error.errno or 0).lower()) from error
+        link = error.errno == errno.ELOOP
+        why = "it is a symbolic link" if link else os.strerror(error.errno or 0).lower()
+        raise not_a_file(path, why) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise not_a_file(path, "it is not a regular file")
@@ -149,4 +153,4 @@ def open_regular(path: Path, flags: int) -> int | None:
 
 
 def not_a_file(path: Path, why: str) -> SentinelError:
-    return SentinelError(f"cannot use the log {path}: {why}", "move it out of the way and check its permissions")
+    return SentinelError(f"cannot use the log {path}: {why}", "move it away and check its permissions")

@@ -1,12 +1,14 @@
 """Marks: how far each log of a process had come at some moments, so that `logs --since` knows where to begin.
 
-Files keep no time for each line. A mark says: what lies below these absolute offsets was written before this time. So
-`--since` shows every line written since then, and no line older than the mark before it; a few older ones may be shown.
-A line of the file is "TIME STDOUT STDERR". It is bounded: once large, older marks are thinned out.
+Files keep no time for each line. A mark says: what lies below these absolute offsets was written before
+this time. So `--since` shows every line written since then, and none that is older than the mark before
+it; a few older ones may be shown. A line of the file is "TIME STDOUT STDERR". It is bounded: once large,
+older marks are thinned out.
 """
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -34,8 +36,8 @@ def mark(home: Home, name: str, now: float | None = None) -> None:
 
 
 def offset_since(stdout: Path, stream: str, since: float) -> int:
-    """An absolute offset below which nothing was written at `since` or later."""
-    found = 0
+    """An absolute offset below which nothing was written at `since` or later; without marks, before all."""
+    found = -sys.maxsize
     for at, *offsets in _load(marks_path(stdout)):
         if at > since:
             break
@@ -49,7 +51,7 @@ def _append(fd: int, path: Path, now: float, stdout: int, stderr: int) -> None:
     offsets = f" {stdout} {stderr}"
     if tail and tail[-1].decode(errors="replace").endswith(offsets):
         return
-    os.write(fd, f"{now:.3f}{offsets}\n".encode())
+    os.write(fd, f"{now!r}{offsets}\n".encode())
     if size > _LARGE:
         _thin_out(path)
 
@@ -64,7 +66,7 @@ def _thin_out(path: Path) -> None:
         os.unlink(temporary)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
-        file.writelines(f"{at:.3f} {out} {err}\n" for at, out, err in kept)
+        file.writelines(f"{at!r} {out} {err}\n" for at, out, err in kept)
     os.rename(temporary, path)
 
 

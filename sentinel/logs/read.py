@@ -13,8 +13,9 @@ from sentinel.logs.stream import Stream, line_start, parts
 class FileLog:
     """LogSource over the stdout and the stderr file of a process; their backups lie beside them.
 
-    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of their own:
-    `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few lines that are older.
+    The files may be missing, be written, rotated, cleared or made anew at any time. Lines have no time of
+    their own: `since` goes by marks (see sentinel.logs.marks) and the files' times, and may show a few
+    older lines.
     """
 
     def __init__(self, stdout: Path, stderr: Path) -> None:
@@ -35,7 +36,7 @@ class FileLog:
     def tail_and_follow(
         self, lines: int, streams: Sequence[str], since: float | None = None
     ) -> Iterator[LogLine | None]:
-        """What `tail` gives now, and then what comes, each line once. An incomplete last line waits for its rest."""
+        """What `tail` gives now, then what comes, each line once. An incomplete line waits for its rest."""
         followers, opened = [], []
         for name in streams:
             stream = Stream(self._paths[name])
@@ -49,18 +50,21 @@ class FileLog:
             clear(path)
 
     def _begin(self, name: str, stream: Stream, end: int, lines: int, since: float | None) -> int:
-        first = 0 if since is None else self._first(name, stream, end, since)
+        first = stream.first() if since is None else self._first(name, stream, end, since)
         return first if lines < 0 else line_start(stream, lines, end, first)
 
     def _first(self, name: str, stream: Stream, end: int, since: float) -> int:
         """Where the first line begins that may have been written at `since` or later."""
-        first = offset_since(self._stdout, name, since)
+        oldest = stream.first()
+        first = max(oldest, offset_since(self._stdout, name, since))
         if first > end:  # somebody else has emptied the file
             first = stream.base
         for segment in stream.segments():
             if segment.written < since:
                 first = max(first, segment.end)
-        return line_start(stream, 1, first) if first < end and not _begins_line(stream, first) else min(first, end)
+        if first >= end:
+            return end
+        return first if _begins_line(stream, first, oldest) else line_start(stream, 1, first, oldest)
 
     @staticmethod
     def _lines(name: str, stream: Stream, begin: int, end: int) -> Iterator[LogLine]:
@@ -78,9 +82,9 @@ class FileLog:
             yield LogLine(name, b"".join(pending))
 
 
-def _begins_line(stream: Stream, at: int) -> bool:
+def _begins_line(stream: Stream, at: int, oldest: int) -> bool:
     """Whether a line begins at the offset: what is before it ends with a newline, or isn't there."""
-    if at == 0:
+    if at <= oldest:
         return True
     before, data = stream.read(at - 1, 1)
     return before != at - 1 or data == b"\n"

@@ -1,9 +1,10 @@
 """Rotate log files under programs that go on appending to them, so that no byte is lost or there twice.
 
-Where the file system can take whole blocks out of a file (ext4, xfs), the head of the log is copied to `.1` and then
-collapsed: the writer never notices. The last bytes up to a block stay, so a line may begin in `.1` and end in the
-live file; readers join them. Elsewhere (tmpfs, btrfs, macOS) the log is copied and truncated: what the program
-writes in the few microseconds between the last read and the truncation is lost.
+Where the file system can take whole blocks out of a file (ext4, xfs), the head of the log is copied to
+`.1` and then collapsed: the writer never notices. The last bytes up to a block stay, so a line may begin
+in `.1` and end in the live file; readers join them. Elsewhere (tmpfs, btrfs, macOS) the log is copied and
+truncated: what the program writes in the few microseconds between the last read and the truncation is
+lost.
 
 A rotation killed anywhere is finished by whoever looks next (`settle`). The book tells how far it had come:
   chain     `.1.tmp` is complete; backups are being shifted to make room for it
@@ -71,7 +72,7 @@ def settle(path: Path) -> None:
 
 
 def clear(path: Path) -> None:
-    """Forget what was written up to now: the live file's content and the backups. Writers and followers go on.
+    """Forget what was written up to now, backups as well. Writers and followers go on.
 
     Raises:
         SentinelError: the log is no regular file, or it can't be written.
@@ -81,6 +82,9 @@ def clear(path: Path) -> None:
     try:
         with locked(path) as open_book:
             _settle(path, open_book)
+            fd = open_regular(path, os.O_RDWR)  # refused before anything is begun
+            if fd is not None:
+                os.close(fd)
             open_book.book.phase = "clear"
             open_book.write()
             _settle(path, open_book)
@@ -102,7 +106,7 @@ def remove_logs(home: Home, name: str) -> None:
 
 
 def rename_logs(home: Home, old: str, new: str) -> None:
-    """Give the logs of a process, and what belongs to them, the name `new`; its program goes on writing to them."""
+    """Give the logs of a process, and what belongs to them, the name `new`; its program goes on writing."""
     for stream in STREAMS:
         source, target = home.log(old, stream), home.log(new, stream)
         if not source.parent.is_dir():
@@ -236,7 +240,7 @@ def _done(open_book: OpenBook, base: int, start: int = 0) -> None:
 
 
 def _shift(path: Path, backups: int) -> None:
-    """Move `.1.tmp` to `.1` and the others up into the first free place; without `.1.tmp` it is done already."""
+    """Move `.1.tmp` to `.1` and the others up into the first free place; no `.1.tmp`: it is done already."""
     if not os.path.lexists(_temporary(path)):
         return
     free = _first_free(path, backups)
@@ -301,4 +305,5 @@ def _rename(source: Path, target: Path) -> bool:
 
 def _failed(what: str, path: Path, error: OSError) -> SentinelError:
     why = os.strerror(error.errno or 0).lower()
-    return SentinelError(f"cannot {what} the log {path}: {why}", "check its permissions and the free space on the disk")
+    hint = "check its permissions and the free space on the disk"
+    return SentinelError(f"cannot {what} the log {path}: {why}", hint)

@@ -50,7 +50,7 @@ class Stream:
             self._live = None
 
     def look(self) -> None:
-        """Open what there is now, all of the same moment. A backup that is gone stays open for us: see `forget`."""
+        """Open what there is now, all of one moment. A backup that is gone stays open: see `forget`."""
         before = self._backups
         while True:
             self._close_live()
@@ -105,12 +105,17 @@ class Stream:
                 return found
             self.look()
 
+    def first(self) -> int:
+        """The oldest offset there is. Negative for backups that were made without a book."""
+        found = self.segments()
+        return found[0].begin if found else self.base
+
     def end(self) -> int:
         found = self.segments()
         return found[-1].end if found and self._live is not None else self.base
 
     def read(self, at: int, limit: int = BLOCK) -> tuple[int, bytes]:
-        """The bytes at `at`, or at the first offset after it that (still) holds any; none: the end is reached."""
+        """The bytes at `at`, or at the first offset after it that (still) holds any; none: it is the end."""
         while True:
             for segment in self._backups:
                 if at < segment.end:
@@ -151,7 +156,7 @@ def parts(stream: Stream, begin: int, end: int) -> Iterator[bytes]:
         begin += len(data)
 
 
-def line_start(stream: Stream, lines: int, end: int, first: int = 0) -> int:
+def line_start(stream: Stream, lines: int, end: int, first: int) -> int:
     """Where the last `lines` lines before `end` begin, not before `first`: read backwards, block by block.
 
     What follows the last newline counts as a line; with 0 lines that is `end`.

@@ -145,17 +145,17 @@ def stop(home: Home) -> DaemonView:
         return DaemonView(False)
     view = status(home)
     unit = found.get("unit")
+    pid, began = view.pid, found.get("start")
+    start = float(began) if isinstance(began, int | float) else None
     if isinstance(unit, str) and unit:
         from sentinel.backends.systemd.daemon_unit import DaemonUnit
 
         scope = found.get("scope")
         DaemonUnit(home, scope if isinstance(scope, str) else None).stop()
-    else:
-        pid, began = running_pid(home), found.get("start")
-        if pid is not None and isinstance(began, int | float) and identity.alive(pid, float(began)):
-            os.kill(pid, signal.SIGTERM)
+    elif pid is not None and identity.alive(pid, start):
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
-    while read_pid_file(home) is not None:
+    while read_pid_file(home) is not None or identity.alive(pid, start):
         if time.monotonic() > deadline:
             raise BackendError(f"the daemon (pid {view.pid}) does not end", f"see {home.daemon_log}")
         time.sleep(0.005)

@@ -3,9 +3,11 @@
 Run as a program it is `sentinel` over the fake: the first argument names a scenario below.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from sentinel.backends.base import LogLine
 from sentinel.errors import NotFound, SentinelError
@@ -27,12 +29,29 @@ Progress = Callable[[int, int], None]
 def view(id: int = 1, name: str = "web", **changed: Any) -> ProcessView:
     """A process that runs; `changed` are the fields that are otherwise."""
     fields: dict[str, Any] = {
-        "id": id, "name": name, "backend": "native", "status": "running", "pid": 12345, "cpu_percent": 1.25,
-        "memory_bytes": 20 * 1024 * 1024, "uptime_seconds": 3723.0, "started_at": 1_700_000_000.0, "restarts": 0,
-        "exit_code": None, "exit_signal": None, "health": None, "user": "deploy", "group": None,
-        "command": "python3 -m http.server 8000", "cwd": "/srv", "env_file": None, "ports": {},
-        "stdout_log": "/logs/web.stdout.log", "stderr_log": "/logs/web.stderr.log", "restart_policy": "always",
-    }  # fmt: skip
+        "id": id,
+        "name": name,
+        "backend": "native",
+        "status": "running",
+        "pid": 12345,
+        "cpu_percent": 1.25,
+        "memory_bytes": 20 * 1024 * 1024,
+        "uptime_seconds": 3723.0,
+        "started_at": 1_700_000_000.0,
+        "restarts": 0,
+        "exit_code": None,
+        "exit_signal": None,
+        "health": None,
+        "user": "deploy",
+        "group": None,
+        "command": "python3 -m http.server 8000",
+        "cwd": "/srv",
+        "env_file": None,
+        "ports": {},
+        "stdout_log": "/logs/web.stdout.log",
+        "stderr_log": "/logs/web.stderr.log",
+        "restart_policy": "always",
+    }
     return ProcessView(**{**fields, **changed})
 
 
@@ -44,7 +63,9 @@ class FakeSupervisor:
         self.outcome = Outcome([Done(1, "web", 12345)])
         self.listing = Listing([view()])
         self.lines: list[LogLine | None] = []
-        self.groups = [GroupView("workers", ["web"], {"TOKEN": "secret"}, "/srv/workers.env", 1_700_000_000.0)]
+        self.groups = [
+            GroupView("workers", ["web"], {"TOKEN": "secret"}, "/srv/workers.env", 1_700_000_000.0)
+        ]
         self.port = PortView(8234, "default", None, 1_700_000_000.0)
         self.daemon = DaemonView(True, 77, 61.0)
         self.failure: BaseException | None = None
@@ -55,7 +76,6 @@ class FakeSupervisor:
         if self.failure:
             raise self.failure
 
-    @property
     def last(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         return self.calls[-1]
 
@@ -79,7 +99,9 @@ class FakeSupervisor:
     ) -> Outcome:
         return self._act("restart", names, update_env=update_env, progress=progress)
 
-    def delete(self, names: Sequence[str], *, force: bool = False, progress: Progress | None = None) -> Outcome:
+    def delete(
+        self, names: Sequence[str], *, force: bool = False, progress: Progress | None = None
+    ) -> Outcome:
         return self._act("delete", names, force=force, progress=progress)
 
     def clean(self) -> Outcome:
@@ -199,9 +221,13 @@ def scenario(name: str) -> FakeSupervisor:
     elif name == "interrupted":
         fake.failure = KeyboardInterrupt()
     elif name == "partly":
-        fake.outcome = Outcome([Done(1, "web"), Done(2, "api", error=SentinelError("cannot stop api", "wait"))])
+        fake.outcome = Outcome(
+            [Done(1, "web"), Done(2, "api", error=SentinelError("cannot stop api", "wait"))]
+        )
     elif name == "logs":
         fake.lines = [LogLine("stdout", b"one \xff\x1b[2J"), None, LogLine("stderr", b"[bold]two")]
+    elif name == "foreign":
+        fake.listing = Listing([view(1, "日本")])
     elif name == "names":
         fake.listing = Listing([view(1, "web@1"), view(2, "web@2"), view(3, "worker")])
     return fake
@@ -215,7 +241,20 @@ def main() -> None:
     def make(home: Home) -> Any:
         return chosen
 
+    if "FAKE_MODULES" in os.environ:
+        _tell_modules(Path(os.environ["FAKE_MODULES"]))
     run(make)
+
+
+def _tell_modules(path: Path) -> None:
+    """Write down what is loaded when the program ends."""
+    leave = os._exit
+
+    def told(status: int) -> NoReturn:
+        path.write_text("\n".join(sys.modules))
+        leave(status)
+
+    os._exit = told
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from fake_supervisor import FakeSupervisor, view
 
 from sentinel.backends.base import LogLine
 from sentinel.cli.app import main
+from sentinel.cli.look import COLUMNS
 from sentinel.errors import PartlyFailed, SentinelError, UsageError
 from sentinel.model import HealthCheck, Restart, RestartPolicy
 from sentinel.supervisor.api import JSON_KEYS, DaemonView, Done, GroupView, Listing, Outcome, PortView
@@ -52,7 +53,10 @@ PLAIN = {
     ("stop", "-f", "web"): ("stop", (["web"],), {"force": True}, "Stopped web"),
     ("restart", "web"): ("restart", (["web"],), {"update_env": False}, "Restarted web (id: 1, pid: 12345)"),
     ("restart", "web", "--update-env"): (
-        "restart", (["web"],), {"update_env": True}, "Restarted web (id: 1, pid: 12345)",
+        "restart",
+        (["web"],),
+        {"update_env": True},
+        "Restarted web (id: 1, pid: 12345)",
     ),
     ("delete", "web"): ("delete", (["web"],), {"force": False}, "Deleted web"),
     ("rm", "--force", "web"): ("delete", (["web"],), {"force": True}, "Deleted web"),
@@ -62,22 +66,34 @@ PLAIN = {
     ("stopall", "--force"): ("stop_all", (), {"force": True}, "Stopped web"),
     ("restartall",): ("restart_all", (), {}, "Restarted web (id: 1, pid: 12345)"),
     ("move", "web", "--to", "systemd"): (
-        "move", (["web"], "systemd"), {}, "Moved to systemd: web (id: 1, pid: 12345)",
+        "move",
+        (["web"], "systemd"),
+        {},
+        "Moved to systemd: web (id: 1, pid: 12345)",
     ),
     ("logs", "web", "--clear"): ("log_clear", (["web"],), {}, "Cleared the logs of web"),
     ("group", "add", "workers", "web"): (
-        "group_add", ("workers", ["web"]), {"restart": False}, "Added web to group workers",
+        "group_add",
+        ("workers", ["web"]),
+        {"restart": False},
+        "Added web to group workers",
     ),
     ("group", "add", "workers", "web", "--restart"): (
-        "group_add", ("workers", ["web"]), {"restart": True}, "Added web to group workers",
+        "group_add",
+        ("workers", ["web"]),
+        {"restart": True},
+        "Added web to group workers",
     ),
     ("group", "remove", "workers", "web"): (
-        "group_remove", ("workers", ["web"]), {}, "Removed web from group workers",
+        "group_remove",
+        ("workers", ["web"]),
+        {},
+        "Removed web from group workers",
     ),
     ("group", "start", "workers"): ("group_start", ("workers",), {}, "Started web (id: 1, pid: 12345)"),
     ("group", "stop", "workers", "--force"): ("group_stop", ("workers",), {"force": True}, "Stopped web"),
     ("group", "restart", "workers"): ("group_restart", ("workers",), {}, "Restarted web (id: 1, pid: 12345)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("words", PLAIN)
@@ -87,7 +103,7 @@ def test_what_acts_on_processes_asks_for_it_and_says_what_was_done(
     verb, args, kwargs, text = PLAIN[words]
     said = sentinel(*words)
     assert (said.status, said.out, said.err) == (0, f"{text}\n", "")
-    assert fake.last == (verb, args, kwargs)
+    assert fake.last() == (verb, args, kwargs)
 
 
 @pytest.mark.parametrize("words", PLAIN)
@@ -95,9 +111,18 @@ def test_json_tells_the_same_of_each_process(words: tuple[str, ...], sentinel: S
     said = sentinel(*words, "--json")
     assert (said.status, said.err) == (0, "")
     assert said.data == [
-        {"id": 1, "name": "web", "pid": 12345, "group": None, "ok": True, "already": False, "ports": {},
-         "notes": [], "error": None}
-    ]  # fmt: skip
+        {
+            "id": 1,
+            "name": "web",
+            "pid": 12345,
+            "group": None,
+            "ok": True,
+            "already": False,
+            "ports": {},
+            "notes": [],
+            "error": None,
+        }
+    ]
 
 
 ALREADY = {
@@ -117,7 +142,9 @@ def test_what_was_so_before_is_said_to_be_so(
     assert sentinel(*words).out == f"{ALREADY[words]}\n"
 
 
-def test_the_group_and_the_ports_of_a_started_process_are_told(sentinel: Sentinel, fake: FakeSupervisor) -> None:
+def test_the_group_and_the_ports_of_a_started_process_are_told(
+    sentinel: Sentinel, fake: FakeSupervisor
+) -> None:
     fake.outcome = Outcome([Done(1, "web", 12345, "workers", ports={"PORT": 8123})])
     said = sentinel("run", "npm start")
     assert said.out == "Started web (id: 1, pid: 12345) in group workers\n  PORT=8123\n"
@@ -163,9 +190,12 @@ def test_a_bulk_command_that_failed_altogether(sentinel: Sentinel, fake: FakeSup
 
 @pytest.mark.parametrize(
     ("words", "text"),
-    [(("clean",), "Nothing to clean"), (("stopall",), "No processes"),
-     (("group", "stop", "workers"), "No processes in group workers")],
-)  # fmt: skip
+    [
+        (("clean",), "Nothing to clean"),
+        (("stopall",), "No processes"),
+        (("group", "stop", "workers"), "No processes in group workers"),
+    ],
+)
 def test_nothing_to_do_is_said(
     words: tuple[str, ...], text: str, sentinel: Sentinel, fake: FakeSupervisor
 ) -> None:
@@ -176,14 +206,60 @@ def test_nothing_to_do_is_said(
 
 def test_run_hands_over_all_that_was_asked_for(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel(
-        "run", "npm start", "-n", "web", "-g", "workers", "-E", "A=1", "-EB=2", "-e", "web.env", "--cwd", "/srv",
-        "-u", "deploy", "-c", "3", "--restart-policy", "on-failure", "--restart-delay", "2", "--max-restarts", "5",
-        "--health-tcp", "localhost:80", "--health-interval", "5", "-S", "9", "--stop-timeout", "3",
-        "--stop-signal", "INT", "--nice", "-5", "--ionice", "idle", "--limit-nofile", "4096", "--memory-max",
-        "512M", "--port", "--port", "ADMIN=", "--logs", "file", "--log-max-size", "1M", "--log-backups", "0",
-        "--backend", "native",
-    )  # fmt: skip
-    (request,) = fake.last[1]
+        "run",
+        "npm start",
+        "-n",
+        "web",
+        "-g",
+        "workers",
+        "-E",
+        "A=1",
+        "-EB=2",
+        "-e",
+        "web.env",
+        "--cwd",
+        "/srv",
+        "-u",
+        "deploy",
+        "-c",
+        "3",
+        "--restart-policy",
+        "on-failure",
+        "--restart-delay",
+        "2",
+        "--max-restarts",
+        "5",
+        "--health-tcp",
+        "localhost:80",
+        "--health-interval",
+        "5",
+        "-S",
+        "9",
+        "--stop-timeout",
+        "3",
+        "--stop-signal",
+        "INT",
+        "--nice",
+        "-5",
+        "--ionice",
+        "idle",
+        "--limit-nofile",
+        "4096",
+        "--memory-max",
+        "512M",
+        "--port",
+        "--port",
+        "ADMIN=",
+        "--logs",
+        "file",
+        "--log-max-size",
+        "1M",
+        "--log-backups",
+        "0",
+        "--backend",
+        "native",
+    )
+    (request,) = fake.last()[1]
     assert request.command == ["npm start"]
     assert (request.name, request.group, request.instances) == ("web", "workers", 3)
     assert request.env == {"A": "1", "B": "2"}
@@ -200,7 +276,7 @@ def test_run_hands_over_all_that_was_asked_for(sentinel: Sentinel, fake: FakeSup
 
 def test_run_without_options_asks_for_the_defaults(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("run", "--", "./server", "--name", "x")
-    (request,) = fake.last[1]
+    (request,) = fake.last()[1]
     assert request.command == ["./server", "--name", "x"]
     assert (request.name, request.backend, request.health) == (None, None, None)
     assert request.restart == RestartPolicy(Restart.NO, None, None)
@@ -249,7 +325,7 @@ REFUSED = [
     ("port", "allocate", "80", "--port", "80"),
     ("daemon", "start", "--backend", "upstart"),
     ("--unknown",),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("words", REFUSED)
@@ -283,17 +359,17 @@ def test_list_has_a_row_for_each_process(command: str, sentinel: Sentinel, fake:
     fake.listing = Listing([view(restarts=3, group="workers"), view(2, "db", pid=None, status="exited")])
     said = sentinel(command)
     head, web, db = said.out.splitlines()
-    assert head.split() == "ID NAME PID STATUS CPU MEM UPTIME RESTART USER GROUP COMMAND".split()
+    assert head.split() == [column.title for column in COLUMNS]
     assert web.split()[:4] == ["1", "web", "12345", "running"]
     assert "always (3)" in web
     assert web.endswith("python3 -m http.server 8000")
     assert db.split()[:4] == ["2", "db", "-", "exited"]
-    assert fake.last == ("list", (None,), {})
+    assert fake.last() == ("list", (None,), {})
 
 
 def test_list_of_a_group(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("list", "--group", "workers")
-    assert fake.last == ("list", ("workers",), {})
+    assert fake.last() == ("list", ("workers",), {})
 
 
 def test_a_process_that_is_unhealthy_shows_so(sentinel: Sentinel, fake: FakeSupervisor) -> None:
@@ -325,11 +401,22 @@ def test_what_was_restarted_because_somebody_looked_is_told(sentinel: Sentinel, 
 
 
 def test_status_tells_all_there_is(sentinel: Sentinel, fake: FakeSupervisor) -> None:
-    fake.listing = Listing([
-        view(exit_signal=9, exit_reason="memory", health="healthy", health_check="http http://localhost/",
-             ports={"PORT": 8000}, unit="sentinel-web.service", backend="systemd", notes=["nice is not in force"],
-             max_restarts=5, stdout_log=None)
-    ])  # fmt: skip
+    fake.listing = Listing(
+        [
+            view(
+                exit_signal=9,
+                exit_reason="memory",
+                health="healthy",
+                health_check="http http://localhost/",
+                ports={"PORT": 8000},
+                unit="sentinel-web.service",
+                backend="systemd",
+                notes=["nice is not in force"],
+                max_restarts=5,
+                stdout_log=None,
+            )
+        ]
+    )
     out = sentinel("status", "web").out
     facts = dict(line.split(":", 1) for line in out.splitlines())
     facts = {key: value.strip() for key, value in facts.items()}
@@ -366,9 +453,9 @@ def test_errors_are_one_harmless_line(sentinel: Sentinel, fake: FakeSupervisor) 
 
 def test_logs_ask_for_what_the_options_say(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     sentinel("logs", "web")
-    assert fake.last[1] == ("web", 50, ("stdout", "stderr"), None)
+    assert fake.last()[1] == ("web", 50, ("stdout", "stderr"), None)
     sentinel("logs", "web", "-n", "7", "--stream", "stderr", "--since", "@1700000000")
-    assert fake.last[1] == ("web", 7, ("stderr",), 1_700_000_000.0)
+    assert fake.last()[1] == ("web", 7, ("stderr",), 1_700_000_000.0)
 
 
 def test_logs_in_json_are_an_object_a_line(sentinel: Sentinel, fake: FakeSupervisor) -> None:
@@ -390,10 +477,21 @@ def test_following_ends_quietly(sentinel: Sentinel, fake: FakeSupervisor) -> Non
 def test_group_create(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     fake.group_warnings = ["tasks are not limited"]
     said = sentinel(
-        "group", "create", "workers", "--env", "A=1", "--env-file", "w.env", "--memory-max", "2G", "--cpu-quota",
-        "150%", "--tasks-max", "9",
-    )  # fmt: skip
-    assert fake.last[1] == ("workers", {"A": "1"}, "w.env", 2 * 2**30, 150.0, 9)
+        "group",
+        "create",
+        "workers",
+        "--env",
+        "A=1",
+        "--env-file",
+        "w.env",
+        "--memory-max",
+        "2G",
+        "--cpu-quota",
+        "150%",
+        "--tasks-max",
+        "9",
+    )
+    assert fake.last()[1] == ("workers", {"A": "1"}, "w.env", 2 * 2**30, 150.0, 9)
     assert (said.out, said.err) == ("Created group workers\n", "warning: tasks are not limited\n")
 
 
@@ -402,9 +500,12 @@ def test_group_list_masks_values_unless_asked(sentinel: Sentinel) -> None:
     assert "TOKEN=secret" in sentinel("group", "list", "--show-env").out
     (one,) = sentinel("group", "list", "workers", "--json").data
     assert one == {
-        "name": "workers", "processes": ["web"], "env": {"TOKEN": "***"}, "env_file": "/srv/workers.env",
+        "name": "workers",
+        "processes": ["web"],
+        "env": {"TOKEN": "***"},
+        "env_file": "/srv/workers.env",
         "created_at": 1_700_000_000.0,
-    }  # fmt: skip
+    }
     assert sentinel("group", "list", "--json", "--show-env").data[0]["env"] == {"TOKEN": "secret"}
 
 
@@ -425,11 +526,11 @@ def test_group_delete_says_what_became_of_the_processes(sentinel: Sentinel, fake
 
 def test_ports(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     assert sentinel("port", "allocate").out == "Allocated port 8234 (default)\n"
-    assert fake.last == ("port_allocate", (None, None), {})
+    assert fake.last() == ("port_allocate", (None, None), {})
     sentinel("port", "allocate", "8080", "--name", "api")
-    assert fake.last == ("port_allocate", (8080, "api"), {})
+    assert fake.last() == ("port_allocate", (8080, "api"), {})
     sentinel("port", "allocate", "--port", "8080")
-    assert fake.last == ("port_allocate", (8080, None), {})
+    assert fake.last() == ("port_allocate", (8080, None), {})
     assert sentinel("port", "free", "default").out == "Freed port 8234 (default)\n"
     fake.port = PortView(8234, "api", "web", 1_700_000_000.0)
     assert sentinel("port", "list").out.splitlines()[1].split()[:3] == ["8234", "api", "web"]
@@ -444,7 +545,7 @@ def test_the_daemon(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     assert sentinel("daemon", "status").out.startswith("Daemon is running (pid: 77, uptime: ")
     assert sentinel("daemon", "status", "--json").data == {"running": True, "pid": 77, "uptime_seconds": 61.0}
     assert sentinel("daemon", "run").status == 0
-    assert fake.last == ("daemon_run", (), {})
+    assert fake.last() == ("daemon_run", (), {})
     fake.daemon = DaemonView(False)
     assert sentinel("daemon", "stop").out == "Daemon was not running\n"
     said = sentinel("daemon", "status")

@@ -1,4 +1,4 @@
-"""The quick parser reads a command line as typer does, or leaves it to typer; and every command explains itself."""
+"""The quick parser reads a command line as typer does, or leaves it to typer; every command has its help."""
 
 from typing import Any
 
@@ -14,10 +14,45 @@ from sentinel.cli.typer_app import read
 from sentinel.errors import UsageError
 
 WORDS = [
-    "--", "-", "", "web", "api", "8080", "-x", "-n", "-nweb", "-n=web", "-r", "-rn", "-f", "-fn3", "-rnweb", "--name",
-    "--name=web", "--name=", "--json", "--json=1", "--jso", "--restart", "--env", "--env=A=1", "-EA=1", "A=1", "--port",
-    "--port=8080", "--lines", "--group", "-g", "--force", "--to", "native", "--nice", "-5", "--stream=both", "--no",
-]  # fmt: skip
+    "--",
+    "-",
+    "",
+    "web",
+    "api",
+    "8080",
+    "-x",
+    "-n",
+    "-nweb",
+    "-n=web",
+    "-r",
+    "-rn",
+    "-f",
+    "-fn3",
+    "-rnweb",
+    "--name",
+    "--name=web",
+    "--name=",
+    "--json",
+    "--json=1",
+    "--jso",
+    "--restart",
+    "--env",
+    "--env=A=1",
+    "-EA=1",
+    "A=1",
+    "--port",
+    "--port=8080",
+    "--lines",
+    "--group",
+    "-g",
+    "--force",
+    "--to",
+    "native",
+    "--nice",
+    "-5",
+    "--stream=both",
+    "--no",
+]
 
 
 def both(command: Command, words: list[str]) -> tuple[Any, Any]:
@@ -43,9 +78,17 @@ def test_both_parsers_agree(path: tuple[str, ...], words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["list --json -g workers", "stop web api --force", "run cmd -n web -E A=1 -EB=2 --port -r", "run -- a --json",
-     "logs web -fn 3 --stream=stderr", "group add workers a b", "port allocate 80 -n x", "daemon start"],
-)  # fmt: skip
+    [
+        "list --json -g workers",
+        "stop web api --force",
+        "run cmd -n web -E A=1 -EB=2 --port -r",
+        "run -- a --json",
+        "logs web -fn 3 --stream=stderr",
+        "group add workers a b",
+        "port allocate 80 -n x",
+        "daemon start",
+    ],
+)
 def test_the_quick_parser_reads_what_is_well_formed(words: str) -> None:
     found = find(words.split())
     assert found
@@ -56,9 +99,16 @@ def test_the_quick_parser_reads_what_is_well_formed(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "port"),
-    [("--port cmd", ["auto"]), ("--port A= cmd", ["A="]), ("cmd --port", ["auto"]), ("cmd --port=B", ["B"]),
-     ("cmd --port --port A=", ["auto", "A="]), ("cmd --port 80", ["80"]), ("--port -- cmd --port 80", ["auto"])],
-)  # fmt: skip
+    [
+        ("--port cmd", ["auto"]),
+        ("--port A= cmd", ["A="]),
+        ("cmd --port", ["auto"]),
+        ("cmd --port=B", ["B"]),
+        ("cmd --port --port A=", ["auto", "A="]),
+        ("cmd --port 80", ["80"]),
+        ("--port -- cmd --port 80", ["auto"]),
+    ],
+)
 def test_a_port_needs_no_value(words: str, port: list[str]) -> None:
     command = COMMANDS[("run",)]
     values = parse(command, spelled_out(command, words.split()))
@@ -72,7 +122,9 @@ def unused(home: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", sorted([*COMMANDS, *ALIASES]))
-def test_every_command_has_help_with_examples(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_with_examples(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     for flag in ("--help", "-h"):
         assert main([*path, flag], unused) == 0
         said = capsys.readouterr()
@@ -82,7 +134,9 @@ def test_every_command_has_help_with_examples(path: tuple[str, ...], capsys: pyt
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
-def test_the_help_of_all_lists_every_command_by_task(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_all_lists_every_command_by_task(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words, unused) == 0
     out = capsys.readouterr().out
     for section in ("Processes:", "Look:", "Groups, ports, daemon:", "Examples:"):

@@ -12,7 +12,12 @@ from sentinel.cli.columns import Column, Table
 from sentinel.cli.output import Output, Progress
 from sentinel.supervisor.api import Listing
 
-NAMES = ["web", "a-rather-long-name-for-a-process-that-nobody-would-type-twice", "データベース", "e\u0301te\u0301"]
+NAMES = [
+    "web",
+    "a-rather-long-name-for-a-process-that-nobody-would-type-twice",
+    "データベース",
+    "e\u0301te\u0301",
+]
 
 
 class Terminal(io.TextIOWrapper):
@@ -45,9 +50,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("plain text", "plain text"), ("é日本", "é日本"), ("a\nb\tc", "a\\nb\\tc"), ("\x1b[2J", "\\x1b[2J"),
-     ("\x9b", "\\x9b"), ("\u202e", "\\u202e"), ("\udcff", "\\xff"), ("\u2028", "\\u2028"), ("\x00", "\\x00")],
-)  # fmt: skip
+    [
+        ("plain text", "plain text"),
+        ("é日本", "é日本"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x9b", "\\x9b"),
+        ("\u202e", "\\u202e"),
+        ("\udcff", "\\xff"),
+        ("\u2028", "\\u2028"),
+        ("\x00", "\\x00"),
+    ],
+)
 def test_what_cannot_be_seen_is_spelled_out(given: str, shown: str) -> None:
     assert text.escape(given) == shown
 
@@ -58,18 +72,35 @@ def test_width_counts_columns() -> None:
 
 @pytest.mark.parametrize(
     ("given", "columns", "cut"),
-    [("web", 3, "web"), ("webs", 3, "we…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("web", 1, "…"), ("web", 0, "")],
-)  # fmt: skip
+    [
+        ("web", 3, "web"),
+        ("webs", 3, "we…"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("web", 1, "…"),
+        ("web", 0, ""),
+    ],
+)
 def test_what_does_not_fit_is_cut(given: str, columns: int, cut: str) -> None:
     assert text.fit(given, columns) == cut
 
 
 def many() -> Listing:
-    return Listing([
-        view(id, name, group=name, command="python3 -m http.server 8000 --bind 0.0.0.0 --directory /srv/www/html",
-             restarts=1234, status="backoff", restart_policy="on-failure", pid=4194304)
-        for id, name in enumerate(NAMES, 1)
-    ])  # fmt: skip
+    return Listing(
+        [
+            view(
+                id,
+                name,
+                group=name,
+                command="python3 -m http.server 8000 --bind 0.0.0.0 --directory /srv/www/html",
+                restarts=1234,
+                status="backoff",
+                restart_policy="on-failure",
+                pid=4194304,
+            )
+            for id, name in enumerate(NAMES, 1)
+        ]
+    )
 
 
 @pytest.mark.parametrize("columns", [20, 60, *range(78, 201, 3), 400])
@@ -99,7 +130,9 @@ def test_columns_of_wide_characters_are_aligned() -> None:
     assert table.lines() == ["NAME  X", "日本  1", "ab    2"]
 
 
-def test_colours_are_for_terminals_that_want_them(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_are_for_terminals_that_want_them(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert text.has_colour(terminal)
     assert not text.has_colour(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")

@@ -29,11 +29,22 @@ from sentinel.model import Exit
 from sentinel.paths import Home
 
 __all__ = [
-    "AdoptReply", "AdoptRequest", "Ended", "Event", "Keeper", "KeeperGone", "SpawnReply", "SpawnRequest",
-    "StopReply", "StopRequest", "Told", "read_exits", "remove_exits",
+    "AdoptReply",
+    "AdoptRequest",
+    "Ended",
+    "Event",
+    "Keeper",
+    "KeeperGone",
+    "SpawnReply",
+    "SpawnRequest",
+    "StopReply",
+    "StopRequest",
+    "Told",
+    "read_exits",
+    "remove_exits",
 ]
 
-ANSWER_WITHIN = 60.0  # seconds without a word until the keeper counts as stuck; a stop may take as long as it takes
+ANSWER_WITHIN = 60.0  # seconds without a word until the keeper counts as stuck; a stop may take longer
 
 
 class KeeperGone(BackendError):
@@ -60,6 +71,8 @@ class Keeper:
 
     def __init__(self, home: Home, sock: socket.socket) -> None:
         self.home = home
+        self.pid = 0  # the keeper's own
+        self.version = ""  # what it was when we came
         self._sock = sock
         self._sock.setblocking(False)
         self._received = bytearray()
@@ -85,12 +98,21 @@ class Keeper:
                 continue
             keeper = cls(home, sock)
             try:
-                keeper._ask("hello", [{"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}])
+                keeper._greet()
                 return keeper
             except KeeperGone:  # it ended just then, having nothing left to keep
                 keeper.close()
                 if time.monotonic() > deadline:
                     raise
+            except BaseException:
+                keeper.close()
+                raise
+
+    def _greet(self) -> None:
+        """Say which version we are: an older keeper becomes it, keeping what it runs."""
+        hello = {"version": sentinel.__version__, "python": sys.executable, "path": KEEPER}
+        answer = self._ask("hello", [hello])[0]
+        self.pid, self.version = answer["pid"], answer["version"]
 
     def close(self) -> None:
         """End the connection. What runs goes on running."""
@@ -105,7 +127,7 @@ class Keeper:
     # the operations
 
     def spawn_many(self, requests: Sequence[SpawnRequest]) -> list[SpawnReply]:
-        """Start each; the replies are in the order of the requests, and say which failed. All are sent at once."""
+        """Start each, all at once; the replies are in the order of the requests, and say which failed."""
         return cast(list[SpawnReply], self._ask("spawn", requests))
 
     def stop_many(
@@ -118,9 +140,10 @@ class Keeper:
         replies = self._ask("stop", requests, on_reply=cast(Any, on_reply), patient=True)
         return cast(list[StopReply], replies)
 
-    def tell(self) -> dict[int, Told]:
-        """All processes the keeper has, by id."""
-        return {int(id): told for id, told in self._ask("tell", [{}])[0]["processes"].items()}
+    def tell(self, ids: Sequence[int] | None = None) -> dict[int, Told]:
+        """The processes the keeper has, by id: all, or of these ids."""
+        request = {} if ids is None else {"ids": list(ids)}
+        return {int(id): told for id, told in self._ask("tell", [request])[0]["processes"].items()}
 
     def unsaved_exits(self) -> list[Ended]:
         """Exit records that the keeper could not write yet (a full disk) and holds in memory."""
@@ -132,8 +155,10 @@ class Keeper:
         return {int(id): pids for id, pids in found.items()}
 
     def adopt(self, requests: Sequence[AdoptRequest]) -> list[AdoptReply]:
-        """Watch processes that a former keeper started. Seldom needed: a new keeper adopts what it finds in the
-        journal of the former one; this is for what is known from elsewhere."""
+        """Watch processes that a former keeper started.
+
+        Seldom needed: a new keeper adopts what it finds in the journal of the former one.
+        """
         return cast(list[AdoptReply], self._ask("adopt", requests))
 
     def listen(self) -> None:
@@ -143,7 +168,7 @@ class Keeper:
     # events
 
     def fileno(self) -> int:
-        """For a selector: readable when there may be events. Call `events` once after `listen` all the same."""
+        """For a selector: readable when there may be events. Call `events` once after `listen` too."""
         return self._sock.fileno()
 
     def events(self) -> list[Event]:
@@ -192,7 +217,9 @@ class Keeper:
         heard = time.monotonic()
         while missing or self._unsent:
             self._send()
-            if not self._wait(None if patient and not self._unsent else ANSWER_WITHIN - (time.monotonic() - heard)):
+            if not self._wait(
+                None if patient and not self._unsent else ANSWER_WITHIN - (time.monotonic() - heard)
+            ):
                 raise BackendError("the keeper does not answer", f"see {self.home.keeper_log}")
             self._receive(missing)
             for seq in missing & self._replies.keys():
@@ -242,7 +269,7 @@ class Keeper:
 
 
 def read_exits(home: Home, ids: set[int] | None = None) -> list[Ended]:
-    """The exit records of these processes (None: of all), by id and run. Files that are no records are left out."""
+    """The exit records of these processes (None: of all), by id and run; other files are passed over."""
     found = []
     for id, run, name in _exit_files(home):
         if ids is None or id in ids:
@@ -281,7 +308,11 @@ def _exit_files(home: Home) -> list[tuple[int, int, str]]:
 
 def _ended(record: Any) -> Ended | None:
     """An exit record as read, or None where it is none."""
-    if not isinstance(record, dict) or type(record.get("id")) is not int or type(record.get("run")) is not int:
+    if (
+        not isinstance(record, dict)
+        or type(record.get("id")) is not int
+        or type(record.get("run")) is not int
+    ):
         return None
     code, signal, at = record.get("code"), record.get("signal"), record.get("at")
     exit = Exit(
@@ -293,7 +324,10 @@ def _ended(record: Any) -> Ended | None:
     )
     pid, start = record.get("pid"), record.get("start")
     return Ended(
-        record["id"], pid if type(pid) is int else None, float(start) if isinstance(start, int | float) else None, exit
+        record["id"],
+        pid if type(pid) is int else None,
+        float(start) if isinstance(start, int | float) else None,
+        exit,
     )
 
 
@@ -306,14 +340,17 @@ def _reach(home: Home) -> socket.socket | None:
         if sockets.trusted(sockets.peer_uid(sock)):
             return sock
         sock.close()
-        raise BackendError(f"the keeper of {home.root} is not yours", "set SENTINEL_HOME to a directory of your own")
+        raise BackendError(
+            f"the keeper of {home.root} is not yours", "set SENTINEL_HOME to a directory of your own"
+        )
     except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
         sock.close()
         return None
     except OSError as error:
         sock.close()
         raise BackendError(
-            f"cannot reach the keeper: {os.strerror(error.errno or 0).lower()}", f"check {home.run} and its permissions"
+            f"cannot reach the keeper: {os.strerror(error.errno or 0).lower()}",
+            f"check {home.run} and its permissions",
         ) from error
 
 

@@ -36,7 +36,7 @@ class Call(NamedTuple):
 
 
 class BusError(BackendError):
-    """The bus, or who was called over it, said no. `kind` is one of the words below, for code to decide by."""
+    """The bus, or who was called over it, said no. `kind` is a word below, for code to decide by."""
 
     code = "backend"
 
@@ -110,8 +110,11 @@ class Bus(Protocol):
     def watch_jobs(self) -> None:
         """From now on remember how systemd's jobs end. Before the call that makes the job."""
 
+    def unwatch_jobs(self) -> None:
+        """No longer: what a connection that lives on does not read would pile up."""
+
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
-        """How these jobs ended ("done", "failed", ...). One that has not by `deadline` (monotonic) is missing."""
+        """How these jobs ended ("done", ...). One that has not by `deadline` (monotonic) is missing."""
 
     def close(self) -> None:
         """Drop the connection, and with it the references it holds."""

@@ -53,11 +53,15 @@ class JeepneyBus:
         return [self._answer(serial, failure) for serial in serials]
 
     def watch_jobs(self) -> None:
+        if not self._watching:
+            self.call_many([_bus_call("AddMatch"), manager_call("Subscribe")])
+            self._watching = True
+
+    def unwatch_jobs(self) -> None:
         if self._watching:
-            return
-        bus = "org.freedesktop.DBus"
-        self.call_many([Call("/org/freedesktop/DBus", bus, "AddMatch", "s", (_WATCH,), bus), manager_call("Subscribe")])
-        self._watching = True
+            self.call_many([_bus_call("RemoveMatch"), manager_call("Unsubscribe")])
+            self._watching = False
+        self._jobs.clear()
 
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
         wanted = set(jobs)
@@ -101,7 +105,10 @@ class JeepneyBus:
         fields = message.header.fields
         if message.header.message_type in (MessageType.method_return, MessageType.error):
             self._replies[fields[HeaderFields.reply_serial]] = message
-        elif message.header.message_type is MessageType.signal and fields.get(HeaderFields.member) == "JobRemoved":
+        elif (
+            message.header.message_type is MessageType.signal
+            and fields.get(HeaderFields.member) == "JobRemoved"
+        ):
             _, job, _, result = message.body
             self._jobs[job] = result
 
@@ -115,3 +122,8 @@ class JeepneyBus:
             text = message.body[0] if message.body and isinstance(message.body[0], str) else ""
             return translate(message.header.fields[HeaderFields.error_name], text)
         return tuple(message.body)
+
+
+def _bus_call(member: str) -> Call:
+    bus = "org.freedesktop.DBus"
+    return Call("/org/freedesktop/DBus", bus, member, "s", (_WATCH,), bus)

@@ -72,6 +72,13 @@ class PydbusBus:
         )
         self.call(manager_call("Subscribe"))
 
+    def unwatch_jobs(self) -> None:
+        if self._watching is not None:
+            self._connection.signal_unsubscribe(self._watching)
+            self._watching = None
+            self.call_many([manager_call("Unsubscribe")])
+        self._jobs.clear()
+
     def wait_jobs(self, jobs: Sequence[str], deadline: float) -> Mapping[str, str]:
         wanted = set(jobs)
         self._iterate(lambda: wanted <= self._jobs.keys(), deadline)
@@ -95,7 +102,9 @@ class PydbusBus:
     def _parts(self, call: Call, timeout: float) -> tuple[Any, ...]:
         arguments = None
         if call.signature:
-            arguments = GLib.Variant(f"({call.signature})", tuple(_variants(argument) for argument in call.args))
+            arguments = GLib.Variant(
+                f"({call.signature})", tuple(_variants(argument) for argument in call.args)
+            )
         flags = Gio.DBusCallFlags.NONE
         milliseconds = max(1, int(timeout * 1000))
         return call.destination, call.path, call.interface, call.member, arguments, None, flags, milliseconds

@@ -1,8 +1,8 @@
 """How exactly the resolved environment, and nothing else, reaches a program.
 
-What systemd's own environment file can hold goes there. It drops or refuses the rest (control bytes, what is not
-UTF-8): then /bin/sh reads a script from its standard input, which the manager opened. So both files are 0600,
-also where the program runs as another user.
+What systemd's own environment file can hold goes there. It drops or refuses the rest (control bytes, what is
+not UTF-8): then /bin/sh reads a script from its standard input, which the manager opened. So both files are
+0600, also where the program runs as another user.
 """
 
 import os
@@ -11,7 +11,22 @@ from collections.abc import Mapping, Sequence
 
 # What systemd itself tells a unit; from the environment that was captured it would be somebody else's.
 SYSTEMD_OWN = frozenset(
-    ["CREDENTIALS_DIRECTORY", "INVOCATION_ID", "JOURNAL_STREAM", "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "MAINPID", "MANAGERPID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "NOTIFY_SOCKET", "SYSTEMD_EXEC_PID", "WATCHDOG_PID", "WATCHDOG_USEC"]
+    [
+        "CREDENTIALS_DIRECTORY",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LISTEN_FDNAMES",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "MAINPID",
+        "MANAGERPID",
+        "MEMORY_PRESSURE_WATCH",
+        "MEMORY_PRESSURE_WRITE",
+        "NOTIFY_SOCKET",
+        "SYSTEMD_EXEC_PID",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ]
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef]")  # by systemd's reader
@@ -26,7 +41,9 @@ def own(env: Mapping[str, str]) -> dict[str, str]:
 
 def expressible(text: str) -> bool:
     """Whether systemd passes this text on unchanged."""
-    return not _LOST.search(text) and not any(ord(char) & 0xFFFE == 0xFFFE for char in text if char > "\uffff" or char >= "\ufffe")
+    return not _LOST.search(text) and not any(
+        (ord(char) & 0xFFFE) == 0xFFFE for char in text if char > "\ufffd"
+    )
 
 
 def fits_file(env: Mapping[str, str]) -> bool:
@@ -48,16 +65,23 @@ def script(env: Mapping[str, str], cwd: str, argv: Sequence[str]) -> bytes:
 
     Functions that bash exported have names that no shell can set: env(1) does, and they are no secrets.
     """
-    lines = [b"export " + name.encode() + b"=" + quoted(value) for name, value in env.items() if _NAME.match(name)]
+    lines = [
+        b"export " + name.encode() + b"=" + quoted(value) for name, value in env.items() if _NAME.match(name)
+    ]
     functions = [f"{name}={value}" for name, value in env.items() if _is_function(name, value)]
     words = ["env", *functions, *argv] if functions else list(argv)
-    lines += [b"cd " + quoted(cwd) + b" || exit 200", b"exec " + b" ".join(map(quoted, words)) + b" </dev/null"]
+    lines += [
+        b"cd " + quoted(cwd) + b" || exit 200",
+        b"exec " + b" ".join(map(quoted, words)) + b" </dev/null",
+    ]
     return b"\n".join(lines) + b"\n"
 
 
 def unsettable(env: Mapping[str, str]) -> list[str]:
     """Names that no way leads to the program."""
-    return sorted(name for name, value in env.items() if not _NAME.match(name) and not _is_function(name, value))
+    return sorted(
+        name for name, value in env.items() if not _NAME.match(name) and not _is_function(name, value)
+    )
 
 
 def _is_function(name: str, value: str) -> bool:

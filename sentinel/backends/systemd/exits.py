@@ -1,8 +1,9 @@
 """How a run ended, kept by small shell hooks of the unit: they need no Python, and outlive unit and sentinel.
 
-systemd forgets a transient unit as soon as it ends well, so ExecStopPost= writes one line of fixed width, over
-itself each time. The same line holds what the back-off and --max-restarts count, and ExecCondition= waits or gives
-up by it before a restart. A line has its number of ends at the front and at the back: a torn one is read again.
+systemd forgets a transient unit as soon as it ends well, so ExecStopPost= writes one line of fixed width,
+over itself each time. The same line holds what back-off and --max-restarts count, and ExecCondition= waits
+or gives up by it before a restart. A line has its number of ends in front and at its end: a torn one is read
+again.
 """
 
 import os
@@ -16,7 +17,6 @@ DEFAULT_DELAY = 0.1
 LONGEST_DELAY = 30.0
 
 _FORMAT = "%10d %10d %10d %-32s %-16s %-8s %-10s %10d\\n"
-_SINCE_NEVER = ""
 
 # $1 the record, $2 the file that says when the run began (absent: a run that never began is no end)
 _ENDED = f"""read -r ends fails quick rest <"$1" || exit 0
@@ -143,8 +143,14 @@ def begins_hook(where: Files, policy: RestartPolicy) -> list[str]:
     """ExecCondition=."""
     most = "" if policy.max_restarts is None else str(policy.max_restarts)
     return [
-        "/bin/sh", "-c", _BEGINS, "sentinel-begins", str(where.record), str(where.since), most,
-        *(f"{delay:g}" for delay in delays(policy.delay)),
+        "/bin/sh",
+        "-c",
+        _BEGINS,
+        "sentinel-begins",
+        str(where.record),
+        str(where.since),
+        most,
+        *(f"{delay:.3f}" for delay in delays(policy.delay)),
     ]
 
 

@@ -1,7 +1,7 @@
 """Names of units, slices and journal identifiers: no two processes, groups or homes ever share one.
 
-An escaped name holds letters, digits, "_", "." and "\\", never "-" or ":". So these two can separate: "-" before
-the key of a home in a service's name (in a slice's it would nest), ":" before a hash.
+An escaped name holds letters, digits, "_", "." and "\\", never "-" or ":". So these two can separate: "-"
+before the key of a home in a service's name (in a slice's it would nest), ":" before a hash.
 """
 
 import hashlib
@@ -62,5 +62,7 @@ def daemon_unit(home: Home) -> str:
 def identifier(name: str, home: Home) -> str:
     """What the journal calls the process: its own name where that is plain, so that an admin finds it."""
     key = _key(home)
-    plain = name != _RESERVED and len(name) <= _LONGEST and all(char in _PLAIN or char == "-" for char in name)
+    plain = (
+        name != _RESERVED and len(name) <= _LONGEST and all(char in _PLAIN or char == "-" for char in name)
+    )
     return f"{PREFIX}{name if plain else _process(name)}{'' if key is None else ':' + key}"

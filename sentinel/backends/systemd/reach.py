@@ -76,7 +76,12 @@ def enable_linger() -> bool:
         return False
     try:
         call = Call(
-            "/org/freedesktop/login1", f"{login}.Manager", "SetUserLinger", "ubb", (os.geteuid(), True, False), login
+            "/org/freedesktop/login1",
+            f"{login}.Manager",
+            "SetUserLinger",
+            "ubb",
+            (os.geteuid(), True, False),
+            login,
         )
         bus.call(call)
     except BackendError:
@@ -117,7 +122,9 @@ def _is_socket(path: Path, owner: int | None = None) -> bool:
 
 def _missing(scope: str) -> BackendError:
     if scope == "system":
-        return BackendError(f"cannot reach systemd: {_SYSTEM_SOCKET} is missing (is D-Bus installed?)", _NATIVE)
+        return BackendError(
+            f"cannot reach systemd: {_SYSTEM_SOCKET} is missing (is D-Bus installed?)", _NATIVE
+        )
     uid = os.geteuid()
     try:
         name = pwd.getpwuid(uid).pw_name

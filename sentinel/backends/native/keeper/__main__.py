@@ -1,7 +1,8 @@
 """The keeper's program: `python -I -S …/keeper/__main__.py HOME KEY VERSION LOCK READY`.
 
-LOCK is a descriptor that holds the lock on the home's keeper.lock, READY one to say `ready` to once the socket
-listens. It is run as a file and not as a module of sentinel, so that none of the packages above is loaded.
+LOCK is a descriptor that holds the lock on the home's keeper.lock, READY one to say `ready` to once the
+socket listens. It is run as a file and not as a module of sentinel, so that none of the packages above is
+loaded.
 """
 
 import os
@@ -17,6 +18,8 @@ def _find_ourselves() -> None:
 
 def _detach(keep: set[int]) -> None:
     """Leave terminal, session, directory and inherited descriptors of whoever started us."""
+    for fd in keep:
+        os.set_inheritable(fd, False)  # a child that held the lock would keep the next keeper from starting
     for name in os.listdir("/dev/fd"):
         if int(name) > 2 and int(name) not in keep:
             try:
@@ -31,19 +34,18 @@ def _detach(keep: set[int]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    import _signal
+    import _signal  # type: ignore[import-not-found]
 
     root, key, version, lock, ready, *rest = arguments
     if ready != "resume":
         _detach({int(lock), int(ready)})
     for number in range(1, 32):  # nohup and the like: what it ignored is not to be ignored by our children
-        if number not in (_signal.SIGKILL, _signal.SIGSTOP):
-            if _signal.getsignal(number) is _signal.SIG_IGN and ready != "resume":
-                _signal.signal(number, _signal.SIG_DFL)
+        if ready != "resume" and _signal.getsignal(number) is _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
     _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
     _find_ourselves()
     import keeper.handover  # type: ignore[import-not-found]
-    import keeper.serve
+    import keeper.serve  # type: ignore[import-not-found]
 
     serving = keeper.serve.Keeper(root, key, version, int(lock))
     if ready == "resume":

@@ -1,17 +1,17 @@
 """Become a newer version of the keeper without losing a child, a client or an exit status.
 
-The process stays the same and executes the newer program, so its children stay its children; descriptors are
-inherited, and what is known of them is read back from an unnamed file.
+The process stays the same and executes the newer program, so its children stay its children; descriptors
+are inherited, and what is known of them is read back from an unnamed file.
 """
 
 from __future__ import annotations
 
-import _signal
 import _socket
 import os
 
 from .notify import Notify
 from .process import Process
+from .system import signals
 from .wire import Connection, decode, encode
 
 RESUME = "resume"
@@ -23,7 +23,7 @@ def possible(keeper: Keeper) -> bool:
         return False
     if any(process.ending is not None or process.ended is not None for process in keeper.processes.values()):
         return False
-    return not any(client.busy or client.unsent for client in keeper.connections.values())
+    return not any(client.busy or client.unsent for client in keeper.clients.connections.values())
 
 
 def become_successor(keeper: Keeper) -> None:
@@ -36,8 +36,8 @@ def become_successor(keeper: Keeper) -> None:
     inherited.append(fd)
     try:
         _write(fd, encode(state).encode("ascii"))
-        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
-            _signal.signal(number, _signal.SIG_IGN)  # a handler would be gone with the program
+        for number in (signals.SIGHUP, signals.SIGINT, signals.SIGTERM):
+            signals.signal(number, signals.SIG_IGN)  # a handler would be gone with the program
         for one in inherited:
             os.set_inheritable(one, True)
         argv = [python, "-I", "-S", path, keeper.root, keeper.key, version, str(keeper.lock), RESUME, str(fd)]
@@ -55,13 +55,13 @@ def take_over(keeper: Keeper, fd: int) -> None:
     with os.fdopen(fd, encoding="ascii") as file:
         state: Any = decode(file.read())
     os.set_inheritable(keeper.lock, False)
-    keeper.listener = _adopt_socket(state["listener"])
+    keeper.clients.listener = _adopt_socket(state["listener"])
     keeper.unsaved = state["unsaved"]
     for number, received, listening in state["connections"]:
         connection = Connection(_adopt_socket(number))
         connection.received += received.encode("latin-1")
         connection.listening = listening
-        keeper.add_connection(connection)
+        keeper.clients.add(connection)
     for described in state["processes"]:
         keeper.resume(_process(described))
     keeper.rewrite_journal()
@@ -69,9 +69,9 @@ def take_over(keeper: Keeper, fd: int) -> None:
 
 def _describe(keeper: Keeper) -> tuple[dict[str, object], list[int]]:
     """All that is known, and the descriptors it needs."""
-    inherited = [keeper.lock, keeper.listener.fileno()]
+    inherited = [keeper.lock, keeper.clients.listener.fileno()]
     connections = []
-    for fd, client in keeper.connections.items():
+    for fd, client in keeper.clients.connections.items():
         inherited.append(fd)
         connections.append([fd, client.received.decode("latin-1"), client.listening])
     processes = []
@@ -82,7 +82,7 @@ def _describe(keeper: Keeper) -> tuple[dict[str, object], list[int]]:
             told["notify"] = process.notify.handover()
         processes.append(told)
     state: dict[str, object] = {
-        "listener": keeper.listener.fileno(),
+        "listener": keeper.clients.listener.fileno(),
         "connections": connections,
         "processes": processes,
         "unsaved": keeper.unsaved,
@@ -92,7 +92,12 @@ def _describe(keeper: Keeper) -> tuple[dict[str, object], list[int]]:
 
 def _process(told: Message) -> Process:
     process = Process(
-        told["id"], told["run"], told["pid"], told["start"], told["started_at"], told.get("stop_timeout", 10.0)
+        told["id"],
+        told["run"],
+        told["pid"],
+        told["start"],
+        told["started_at"],
+        told.get("stop_timeout", 10.0),
     )
     process.ready = told["ready"]
     process.adopted = told["adopted"]

@@ -1,7 +1,7 @@
 """Spawns on their way: forked, and not yet known to have executed their program.
 
-Several are under way at once, each with a pipe that exec closes: the keeper never waits for a child that hangs on a
-dead file system.
+Several are under way at once, each with a pipe that exec closes: the keeper never waits for a child that
+hangs on a dead file system.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import time
 
 from sentinel import identity
 
+from . import system
 from .notify import Notify
 from .process import Process
 from .records import began_line
 from .spawn import EINVAL, MARKER, run_child
 
+EMFILE = 24
 AT_ONCE = 8  # more would only compete for the processors, and for descriptors
 
 
@@ -30,7 +32,9 @@ class Launch:
         self.order = order
         self.process: Process | None = None
         self.report = -1
-        self.joined: list[tuple[Handler, Connection, Message]] = []  # requests for the same id that wait for it
+        self.joined: list[
+            tuple[Handler, Connection, Message]
+        ] = []  # requests for the same id that wait for it
 
 
 class Launcher:
@@ -72,6 +76,8 @@ class Launcher:
         report, tell = -1, -1
         try:
             report, tell = os.pipe()
+            if not system.spare(tell):
+                raise OSError(EMFILE, os.strerror(EMFILE))
             pid = os.fork()
         except OSError:
             for fd in {report, tell} - {-1}:
@@ -91,7 +97,9 @@ class Launcher:
 
     def _describe(self, order: Message, pid: int, started_at: float) -> Process:
         stat = identity.read_stat(pid)
-        start = started_at if stat is None else stat.start  # None: it has ended, on a system that hides zombies
+        start = (
+            started_at if stat is None else stat.start
+        )  # None: it has ended, on a system that hides zombies
         return Process(order["id"], order["run"], pid, start, started_at, order.get("stop_timeout", 10.0))
 
     def _note(self, order: Message, pid: int, started_at: float) -> None:

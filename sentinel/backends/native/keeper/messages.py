@@ -60,7 +60,7 @@ class StopReply(TypedDict, total=False):
 
 
 class Told(TypedDict):
-    """A process the keeper has. `ended`: its main process ended and what is left of its tree is being ended."""
+    """A process the keeper has. `ended`: its main process has; what is left of its tree is being ended."""
 
     run: int
     pid: int
@@ -85,7 +85,7 @@ class AdoptRequest(TypedDict, total=False):
 
 
 class AdoptReply(TypedDict, total=False):
-    """`gone`: no such process any more, nothing was changed. `already`: the keeper had that id (see pid, run)."""
+    """`gone`: no such process any more, nothing was changed. `already`: the keeper has that id (pid, run)."""
 
     pid: int
     run: int

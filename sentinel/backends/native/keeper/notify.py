@@ -1,7 +1,7 @@
 """Readiness as sd_notify tells it: a datagram socket for each process that wants to say READY=1.
 
-On Linux it is an abstract socket, and the kernel tells who sent each datagram. Elsewhere it is a file in a new
-directory that only the process's user can enter: that is the check there.
+On Linux it is an abstract socket, and the kernel tells who sent each datagram. Elsewhere it is a file in a
+new directory that only the process's user can enter: that is the check there.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Notify:
         return data, (0, -1)
 
     def _trusts(self, sender: tuple[int, int], holds: Callable[[int], bool]) -> bool:
-        """A sender that has ended already (systemd-notify does) can't be looked up: then its user has to do."""
+        """A sender that has ended (systemd-notify does) can't be looked up: then its user has to do."""
         pid, uid = sender
         stat = identity.read_stat(pid)
         if stat is None or stat.zombie:

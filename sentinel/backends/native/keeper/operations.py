@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sentinel import identity
 
 from .process import Process
@@ -39,8 +41,9 @@ def stop(keeper: Keeper, connection: Connection, request: Message) -> None:
 
 
 def tell(keeper: Keeper, connection: Connection, request: Message) -> None:
-    """What runs, and the exit records that are not written yet."""
-    told = {str(id): process.told() for id, process in keeper.processes.items()}
+    """What runs (of these ids, or all), and the exit records that are not written yet."""
+    ids = request.get("ids", keeper.processes)
+    told = {str(id): keeper.processes[id].told() for id in ids if id in keeper.processes}
     connection.reply(request["seq"], {"processes": told, "unsaved": keeper.unsaved})
 
 
@@ -80,7 +83,7 @@ def hello(keeper: Keeper, connection: Connection, request: Message) -> None:
     """Who is there. A newer client makes the keeper become its version as soon as nothing is under way."""
     if _number(request["version"]) > _number(keeper.version):
         keeper.successor = (request["python"], request["path"], request["version"])
-    connection.reply(request["seq"], {"version": keeper.version, "reaper": keeper.forest.reaper})
+    connection.reply(request["seq"], {"version": keeper.version, "pid": os.getpid()})
 
 
 def _number(version: str) -> list[int]:
@@ -93,7 +96,13 @@ def _number(version: str) -> list[int]:
 
 
 HANDLERS = {
-    "spawn": spawn, "stop": stop, "tell": tell, "pids": pids, "adopt": adopt, "listen": listen, "hello": hello,
+    "spawn": spawn,
+    "stop": stop,
+    "tell": tell,
+    "pids": pids,
+    "adopt": adopt,
+    "listen": listen,
+    "hello": hello,
 }
 
 TYPE_CHECKING = False

@@ -9,11 +9,25 @@ class Process:
     """One run: its main process, what was told of it, and what is being done to it."""
 
     __slots__ = (
-        "adopted", "ended", "ending", "extra", "id", "notify", "pid", "pidfd", "ready", "run", "start", "started_at",
-        "stop_timeout", "waiting",
+        "adopted",
+        "ended",
+        "ending",
+        "extra",
+        "id",
+        "notify",
+        "pid",
+        "pidfd",
+        "ready",
+        "run",
+        "start",
+        "started_at",
+        "stop_timeout",
+        "waiting",
     )
 
-    def __init__(self, id: int, run: int, pid: int, start: float, started_at: float, stop_timeout: float) -> None:
+    def __init__(
+        self, id: int, run: int, pid: int, start: float, started_at: float, stop_timeout: float
+    ) -> None:
         self.id = id
         self.run = run
         self.pid = pid  # also its session and process group, unless adopted from elsewhere
@@ -26,7 +40,9 @@ class Process:
         self.ending: Ending | None = None  # its tree is being ended
         self.notify: Notify | None = None
         self.pidfd: int | None = None  # tells when an adopted one ends
-        self.extra: dict[int, float] = {}  # pids (with start) once seen in its tree and not to be found by a look
+        self.extra: dict[
+            int, float
+        ] = {}  # pids (with start) once seen in its tree and not to be found by a look
         self.waiting: list[tuple[Connection, Message]] = []  # spawns that wait for the tree to end
 
     def told(self) -> Message:

@@ -51,8 +51,8 @@ def _write(path: str, text: str) -> None:
 class Journal:
     """Which runs began and ended: a line each, appended.
 
-    A child writes its own line before it executes its program. So a keeper that is killed at any moment leaves
-    no process that the next keeper does not find.
+    A child writes its own line before it executes its program. So a keeper that is killed at any moment
+    leaves no process that the next keeper does not find.
     """
 
     def __init__(self, path: str) -> None:
@@ -103,7 +103,10 @@ def began_line(id: int, run: int, pid: int, start: float, started_at: float, sto
 
 
 def read_journal(path: str) -> list[tuple[int, int, int, float, float, float]]:
-    """What a former keeper ran in this boot and did not see end: id, run, pid, start, started_at, stop_timeout."""
+    """What a former keeper ran in this boot and did not see end.
+
+    Each is (id, run, pid, start, started_at, stop_timeout).
+    """
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             lines = file.read().splitlines()
@@ -117,7 +120,8 @@ def read_journal(path: str) -> list[tuple[int, int, int, float, float, float]]:
         try:
             if word == "run":
                 id, run, pid = int(fields[0]), int(fields[1]), int(fields[2])
-                runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
+                if identity.sane(pid):
+                    runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
             elif word == "end":
                 runs.pop((int(fields[0]), int(fields[1])), None)
         except (ValueError, IndexError):

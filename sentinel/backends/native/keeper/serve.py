@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import _signal
-import _socket
 import os
 import select
 import sys
@@ -11,19 +9,19 @@ import time
 
 from sentinel import identity
 
-from . import handover, notify, sockets, system
+from . import handover, notify, system
+from .clients import Clients
 from .launch import Launcher, line_of
-from .operations import HANDLERS
+from .operations import spawn
 from .process import Death, Process, death, exit_record
 from .records import Journal, has_exit, read_journal, write_exit
 from .stop import Ending
+from .system import signals
 from .tree import Forest
-from .wire import Connection, decode
 
 GRACE = 10.0  # seconds that a keeper waits for its first client
 LOOK = 0.5  # seconds between looks at adopted processes whose end the kernel does not tell
 RETRY = 1.0  # seconds between attempts to write what could not be written
-REST = 0.05  # seconds without new clients when descriptors have run out
 STRAY_TIMEOUT = 10.0  # seconds that what belongs to no process any more has to end
 
 
@@ -43,46 +41,43 @@ class Keeper:
         self.journal = Journal(f"{root}/run/keeper.runs")
         self.launcher = Launcher(self)
         self.forest = Forest(key, self.processes, self.launcher.by_pid, system.become_subreaper())
-        self.connections: dict[int, Connection] = {}
-        self.listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._by_pid: dict[int, Process] = {}
-        self._poll = select.poll()
+        self.poll = select.poll()
+        self.clients = Clients(self)
         self._handlers: dict[int, Callable[[int], object]] = {}
-        self._idle_until = time.monotonic() + GRACE
-        self._retry_at = self._look_at = self._accept_at = self._strays_at = 0.0
+        self.idle_until = time.monotonic() + GRACE
+        self._retry_at = self._look_at = self._strays_at = 0.0
         self._asked_to_end = False
 
     # beginning and end
 
     def open(self) -> None:
         """Listen, in the place of a keeper that was killed, and take over what it ran."""
-        sockets.bind(self.listener, self.socket_path)
-        self.listener.listen(512)
+        self.clients.listen(self.socket_path)
         notify.remove_left(self.key)
         found = read_journal(self.journal.path)
         for id, run, pid, start, started_at, stop_timeout in found:
             process = Process(id, run, pid, start, started_at, stop_timeout)
             if not has_exit(self.exits, id, run):
-                self.adopt(process)
+                self.guard(self.adopt, process)
         self.rewrite_journal()
         self.prepare()
 
     def prepare(self) -> None:
         """What has to be done in each program that the keeper becomes."""
-        self.listener.setblocking(False)
-        self.watch(self.listener.fileno(), self._accept)
+        self.clients.accept_new()
         wake, alarm = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(alarm, False)
-        _signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        signals.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         self.watch(wake, lambda _: os.read(wake, 4096))
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        signals.signal(signals.SIGCHLD, lambda *_: None)
         self.heed_signals()
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        signals.pthread_sigmask(signals.SIG_SETMASK, ())
 
     def heed_signals(self) -> None:
-        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
-            _signal.signal(number, self._on_signal)
+        for number in (signals.SIGHUP, signals.SIGINT, signals.SIGTERM):
+            signals.signal(number, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
         self._asked_to_end = True  # heeded when there is nothing to keep
@@ -90,26 +85,24 @@ class Keeper:
     def run(self) -> None:
         """Until there is nothing to keep and nobody to serve."""
         while not self._finished():
-            ready = self._poll.poll(self._timeout())
+            ready = self.poll.poll(self._timeout())
             self.forest.new_turn()
             self._handle(ready)
             self._reap()
-            for fd, events in ready:
-                if (connection := self.connections.get(fd)) is not None:
-                    self._guard(self._serve, connection, events)
+            self.clients.serve(ready)
             self.launcher.work()
             self._do_due(time.monotonic())
-            self._drop_gone()
+            self.clients.drop_gone()
             if self.successor is not None and handover.possible(self):
-                self._guard(handover.become_successor, self)
+                self.guard(handover.become_successor, self)
         self._close()
 
     def _handle(self, ready: list[tuple[int, int]]) -> None:
         for fd, events in ready:
             if (handler := self._handlers.get(fd)) is not None:
-                self._guard(handler, events)
+                self.guard(handler, events)
 
-    def _guard(self, function: Callable[..., object], *arguments: object) -> None:
+    def guard(self, function: Callable[..., object], *arguments: object) -> bool:
         """A fault of ours is written down, and costs what it happened to, not the keeper."""
         try:
             function(*arguments)
@@ -118,13 +111,15 @@ class Keeper:
 
             traceback.print_exc(file=sys.stderr)
             sys.stderr.flush()
+            return False
+        return True
 
     def _finished(self) -> bool:
-        if self.processes or self.connections or self.unsaved or not self.launcher.idle():
+        if self.processes or self.clients.connections or self.unsaved or not self.launcher.idle():
             return False
-        if self.forest.strays():
+        if self._strays_at:
             return False
-        return self._asked_to_end or time.monotonic() >= self._idle_until
+        return self._asked_to_end or time.monotonic() >= self.idle_until
 
     def _close(self) -> None:
         """A client that comes just now finds the connection closed, and starts another keeper."""
@@ -138,92 +133,34 @@ class Keeper:
 
     def watch(self, fd: int, handler: Callable[[int], object]) -> None:
         self._handlers[fd] = handler
-        self._poll.register(fd, select.POLLIN)
+        self.poll.register(fd, select.POLLIN)
 
     def unwatch(self, fd: int) -> None:
         if self._handlers.pop(fd, None) is not None:
-            self._poll.unregister(fd)
+            self.poll.unregister(fd)
 
     def _timeout(self) -> float | None:
         """Milliseconds until something is due. None: nothing is but what the kernel tells."""
-        due = [process.ending.next_look() for process in self.processes.values() if process.ending is not None]
-        others = (self._retry_at, self._look_at, self._accept_at, self._strays_at, self._idle_until)
+        due = [
+            process.ending.next_look() for process in self.processes.values() if process.ending is not None
+        ]
+        others = (self._retry_at, self._look_at, self._strays_at, self.clients.accept_at, self.idle_until)
         due += [at for at in others if at]
         return max(0.0, min(due) - time.monotonic()) * 1000 + 0.5 if due else None
 
     def _do_due(self, now: float) -> None:
         for process in list(self.processes.values()):
             if process.ending is not None and now >= process.ending.next_look():
-                self._guard(self._step, process, now)
+                self.guard(self._step, process, now)
         if self._look_at and now >= self._look_at:
             self._look_at = 0.0
-            self._guard(self._look_at_adopted, now)
+            self.guard(self._look_at_adopted, now)
         if self._retry_at and now >= self._retry_at:
             self._retry_at = 0.0
             self._save([])
-        if self._accept_at and now >= self._accept_at:
-            self._accept_at = 0.0
-            self.watch(self.listener.fileno(), self._accept)
-        self._end_strays(now)
-
-    # clients
-
-    def _accept(self, _: int) -> None:
-        while True:
-            try:
-                fd, _address = self.listener._accept()
-            except BlockingIOError:
-                return
-            except OSError:  # out of descriptors, most likely: let some become free
-                self.unwatch(self.listener.fileno())
-                self._accept_at = time.monotonic() + REST
-                return
-            self.add_connection(Connection(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)))
-
-    def add_connection(self, connection: Connection) -> None:
-        if not sockets.trusted(sockets.peer_uid(connection.sock)):
-            connection.sock.close()
-            return
-        self._idle_until = 0.0
-        self.connections[connection.fd] = connection
-        connection.wanted = select.POLLIN
-        self._poll.register(connection.fd, connection.wanted)
-
-    def _serve(self, connection: Connection, events: int) -> None:
-        if events & select.POLLOUT:
-            connection.flush()
-        if events & ~select.POLLOUT:
-            for line in connection.read():
-                self._answer(connection, line)
-
-    def _answer(self, connection: Connection, line: bytes) -> None:
-        request: Any = None
-        connection.busy += 1
-        try:
-            request = decode(line.decode("utf-8"))
-            if type(request.get("id", 0)) is not int:
-                raise TypeError("id is no number")
-            HANDLERS[request["op"]](self, connection, request)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            seq = request.get("seq") if isinstance(request, dict) else None
-            connection.reply(seq, {"error": f"{type(error).__name__}: {error}"})
-
-    def _drop_gone(self) -> None:
-        for fd, connection in list(self.connections.items()):
-            if connection.gone:
-                self._poll.unregister(fd)
-                del self.connections[fd]
-                connection.sock.close()
-            else:
-                wanted = select.POLLIN | (select.POLLOUT if connection.unsent else 0)
-                if wanted != connection.wanted:
-                    connection.wanted = wanted
-                    self._poll.modify(fd, wanted)
-
-    def tell_listeners(self, event: str, message: Message) -> None:
-        for connection in self.connections.values():
-            if connection.listening:
-                connection.write({"event": event, **message})
+            self._settle_all([each for each in self.processes.values() if each.ended and not each.ending], now)
+        self.clients.do_due(now)
+        self.guard(self._end_strays, now)
 
     # processes
 
@@ -232,10 +169,15 @@ class Keeper:
         self.processes[process.id] = process
         self._by_pid[process.pid] = process
         self._watch_notify(process)
-        self.tell_listeners(
+        self.clients.tell_listeners(
             "spawned",
-            {"id": process.id, "run": process.run, "pid": process.pid, "start": process.start,
-             "started_at": process.started_at},
+            {
+                "id": process.id,
+                "run": process.run,
+                "pid": process.pid,
+                "start": process.start,
+                "started_at": process.started_at,
+            },
         )
 
     def adopt(self, process: Process) -> None:
@@ -264,7 +206,7 @@ class Keeper:
     def _on_notify(self, process: Process, heard: notify.Notify) -> None:
         if heard.ready(lambda pid: self.forest.holds(process, pid)) and not process.ready:
             process.ready = True
-            self.tell_listeners("ready", {"id": process.id, "run": process.run})
+            self.clients.tell_listeners("ready", {"id": process.id, "run": process.run})
 
     def _look_at_adopted(self, now: float) -> None:
         """Which of them have ended."""
@@ -299,7 +241,7 @@ class Keeper:
             if pid == 0:
                 break
             if (launch := self.launcher.by_pid.get(pid)) is not None:
-                self._guard(self.launcher.finish, launch, True)
+                self.guard(self.launcher.finish, launch, True)
             if (process := self._by_pid.pop(pid, None)) is not None:
                 process.ended = death(status, time.time(), process.reason())
                 ended.append(process)
@@ -308,10 +250,17 @@ class Keeper:
             self.forest.new_turn()
         now = time.monotonic()
         if owners:
-            ended += [process for process in self.processes.values()
-                      if process.ended is not None and process not in ended]
-        for process in ended:
-            self._guard(self._settle, process, now)
+            ended += [
+                process
+                for process in self.processes.values()
+                if process.ended is not None and process not in ended
+            ]
+        self._settle_all(ended, now)
+
+    def _settle_all(self, processes: list[Process], now: float) -> None:
+        for process in processes:
+            if not self.guard(self._settle, process, now):
+                self._retry_at = now + RETRY
 
     def _settle(self, process: Process, now: float) -> None:
         """Its main process has ended: end what is left, or be done with it."""
@@ -320,7 +269,7 @@ class Keeper:
         elif self.forest.is_empty(process):
             self._finish(process)
         else:
-            self.end(process, "", _signal.SIGTERM, process.stop_timeout)
+            self.end(process, "", signals.SIGTERM, process.stop_timeout)
 
     def end(self, process: Process, reason: str, number: int, timeout: float) -> Ending:
         """End its tree, or join whoever is at it."""
@@ -354,11 +303,11 @@ class Keeper:
         record = exit_record(process)
         self._save([record])
         self.journal.ended(process.id, process.run)
-        self.tell_listeners("exit", record)
+        self.clients.tell_listeners("exit", record)
         for connection, seq in process.ending.waiters if process.ending is not None else ():
             connection.reply(seq, {"id": process.id})
         for connection, request in process.waiting:
-            HANDLERS["spawn"](self, connection, request)
+            spawn(self, connection, request)
         if self.journal.is_long and self.launcher.idle():
             self.rewrite_journal()
 
@@ -383,7 +332,7 @@ class Keeper:
             return
         if self._strays_at and now < self._strays_at:
             return
-        numbers = (_signal.SIGKILL,) if self._strays_at else (_signal.SIGTERM, _signal.SIGCONT)
+        numbers = (signals.SIGKILL,) if self._strays_at else (signals.SIGTERM, signals.SIGCONT)
         self._strays_at = now + STRAY_TIMEOUT
         for pid in self.forest.strays():
             for number in numbers:
@@ -393,6 +342,4 @@ class Keeper:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from .wire import Message

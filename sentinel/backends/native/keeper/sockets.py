@@ -1,6 +1,7 @@
 """Unix sockets whose path may be of any length, and who is at their other end.
 
-The keeper and its clients both import this; it needs `_socket` alone, since `socket` would cost the keeper 0.7 MB.
+The keeper and its clients both import this; it needs `_socket` alone, as `socket` would cost the keeper 0.7
+MB.
 """
 
 import _socket

@@ -1,17 +1,17 @@
 """The child's side of a spawn: what happens between fork and exec.
 
-Limits and priorities are set while there are still the rights to, before the credentials are dropped, and so hold
-from the program's first instruction for all that it starts. Nothing of the keeper's is left to the program: every
-descriptor of the keeper is closed by exec.
+Limits and priorities are set while there are still the rights to, before the credentials are dropped, and
+so hold from the program's first instruction for all that it starts. Nothing of the keeper's is left to the
+program: every descriptor of the keeper is closed by exec.
 """
 
 from __future__ import annotations
 
-import _signal
 import os
 import stat
 
 from . import system
+from .system import signals
 
 RESET = ("SIGCHLD", "SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM", "SIGXFSZ")  # what Python or the keeper set
 EINVAL, ENOENT, EACCES = 22, 2, 13
@@ -43,9 +43,9 @@ def run_child(order: Message, env: dict[str, str], report: int, journal: Callabl
 
 def _default_signals() -> None:
     for name in RESET:
-        if (number := getattr(_signal, name, None)) is not None:
-            _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        if (number := getattr(signals, name, None)) is not None:
+            signals.signal(number, signals.SIG_DFL)
+    signals.pthread_sigmask(signals.SIG_SETMASK, ())
 
 
 def _limit(order: Message, step: list[str]) -> None:
@@ -92,7 +92,7 @@ def _become_user(order: Message, step: list[str]) -> None:
 
 
 def _why_not(program: str, number: int) -> tuple[str, int]:
-    """Whether it is the program itself that can't be executed, or something else (its interpreter, memory)."""
+    """Whether it is the program itself that can't be executed, or something else (its interpreter)."""
     try:
         found = os.stat(program)
     except OSError as error:

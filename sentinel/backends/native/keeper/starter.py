@@ -1,7 +1,7 @@
 """Start the keeper of a home: the client's side of it.
 
-Whoever holds the lock on `keeper.lock` is the keeper or starts it. The starter takes the lock and hands it on, so of
-many clients that start at once, one starts and the others wait for its socket.
+Whoever holds the lock on `keeper.lock` is the keeper or starts it. The starter takes the lock and hands it
+on, so of many clients that start at once, one starts and the others wait for its socket.
 """
 
 import fcntl
@@ -39,7 +39,9 @@ def start_keeper(home: Home, deadline: float) -> None:
             os.close(lock)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise BackendError(f"cannot start the keeper: {reason}", f"check {home.run} and its permissions") from error
+        raise BackendError(
+            f"cannot start the keeper: {reason}", f"check {home.run} and its permissions"
+        ) from error
 
 
 def _launch(home: Home, lock: int, deadline: float) -> None:
@@ -48,7 +50,17 @@ def _launch(home: Home, lock: int, deadline: float) -> None:
         os.set_inheritable(lock, True)
         os.set_inheritable(tell, True)
         root = os.fspath(home.root)
-        argv = [sys.executable, "-I", "-S", KEEPER, root, home.key, sentinel.__version__, str(lock), str(tell)]
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            KEEPER,
+            root,
+            home.key,
+            sentinel.__version__,
+            str(lock),
+            str(tell),
+        ]
         env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         pid = os.posix_spawn(sys.executable, argv, env, file_actions=_stdio(home))
     except BaseException:

@@ -5,12 +5,12 @@ The same for a stop that was asked for and for what a main process that ended by
 
 from __future__ import annotations
 
-import _signal
 import os
 
 from sentinel import identity
 
 from . import system
+from .system import signals
 
 GIVE_UP = 5.0  # seconds after the first SIGKILL
 FIRST_LOOK, LONGEST_LOOK = 0.005, 0.1  # seconds between looks where the kernel does not tell us
@@ -19,7 +19,9 @@ FIRST_LOOK, LONGEST_LOOK = 0.005, 0.1  # seconds between looks where the kernel 
 class Ending:
     """The end of one process's tree, from the first signal until nothing is left."""
 
-    def __init__(self, process: Process, forest: Forest, reason: str, number: int, timeout: float, now: float):
+    def __init__(
+        self, process: Process, forest: Forest, reason: str, number: int, timeout: float, now: float
+    ) -> None:
         self.reason = reason
         self.waiters: list[tuple[Connection, object]] = []  # clients (with seq) that wait for it
         self._process = process
@@ -58,7 +60,9 @@ class Ending:
             self._kill_all()
         elif process.ended is not None:
             self._send_new()
-        self._pause = min(self._pause * 2, LONGEST_LOOK if now < self._give_up_at or not self._killed else 1.0)
+        self._pause = min(
+            self._pause * 2, LONGEST_LOOK if now < self._give_up_at or not self._killed else 1.0
+        )
         self._look_at = now + self._pause
         return False
 
@@ -73,7 +77,7 @@ class Ending:
         """To the whole group at one blow, so that nobody forks away, and to each that is outside of it."""
         process = self._process
         self._signalled = members = self._forest.members(process)
-        numbers = (number, _signal.SIGCONT) if number != _signal.SIGKILL else (number,)
+        numbers = (number, signals.SIGCONT) if number != signals.SIGKILL else (number,)
         grouped = self._signal_group(numbers)
         for pid, start in members.items():
             if pid not in grouped or _group_of(pid) != process.pid:
@@ -100,10 +104,10 @@ class Ending:
             if self._signalled.get(pid) != start:
                 self._signalled[pid] = start
                 system.signal_pid(pid, start, self._number)
-                system.signal_pid(pid, start, _signal.SIGCONT)
+                system.signal_pid(pid, start, signals.SIGCONT)
 
     def _kill_all(self) -> None:
-        self._send_all(_signal.SIGKILL)
+        self._send_all(signals.SIGKILL)
 
 
 def _group_of(pid: int) -> int:

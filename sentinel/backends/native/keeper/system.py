@@ -1,19 +1,22 @@
-"""What the keeper asks of the kernel beyond plain POSIX, each behind a small function with a portable answer."""
+"""What the keeper asks of the kernel beyond plain POSIX, in small functions with a portable answer each."""
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
 from sentinel import identity
 
-from .sockets import PORTABLE
+from .sockets import PORTABLE as PORTABLE
+
+signals = _signal  # for the keeper's other files: `signal` itself would import `enum`, 0.5 MB
 
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
-_IOPRIO_SET = {"x86_64": 251, "i686": 289, "i386": 289, "ppc64le": 273, "s390x": 282, "armv7l": 314, "armv6l": 314}
+_IOPRIO_SET = {"x86_64": 251, "i686": 289, "i386": 289, "ppc64le": 273, "s390x": 282, "armv7l": 314}
 _IOPRIO_SET_GENERIC = 30  # aarch64, riscv64, loongarch64
 _ENOSYS = 38
+RESERVE = 16  # descriptors that clients and spawns may not take: the keeper needs some to see anything
 
 
 def become_subreaper() -> bool:
@@ -26,14 +29,15 @@ def become_subreaper() -> bool:
     try:
         import _ctypes
 
-        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+        libc = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+        prctl = _ctypes.dlsym(libc, "prctl")
         return bool(_ctypes.call_function(prctl, (_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0)
     except (ImportError, AttributeError, OSError):
         return False
 
 
 def set_io_priority(kind: int, level: int) -> None:
-    """Of the calling process; its children inherit it. Called between fork and exec, so its imports cost nothing."""
+    """Of the calling process and what it starts. Called between fork and exec: its imports cost nothing."""
     if sys.platform != "linux":
         raise OSError(_ENOSYS, os.strerror(_ENOSYS))
     import ctypes
@@ -51,9 +55,14 @@ def set_open_files(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
+def spare(fd: int) -> bool:
+    """Whether there are descriptors left for the keeper itself beyond this newest one (the lowest free is taken)."""
+    return fd < os.sysconf("SC_OPEN_MAX") - RESERVE
+
+
 def watch(pid: int) -> int | None:
-    """A descriptor that becomes readable when `pid`, no child of ours, ends. None: one has to look again and again."""
-    if PORTABLE or not hasattr(os, "pidfd_open"):
+    """A descriptor that is readable once `pid`, no child of ours, has ended. None: look again and again."""
+    if PORTABLE or not hasattr(os, "pidfd_open") or not identity.sane(pid):
         return None
     try:
         return os.pidfd_open(pid)
@@ -83,7 +92,7 @@ def signal_pid(pid: int, start: float | None, number: int) -> bool:
 
 
 def _signal_handle(handle: int, pid: int, start: float, number: int) -> None:
-    """The handle is of whoever had the pid when it was opened: no other can come in between check and signal."""
+    """The handle is of whoever had the pid when it was opened: none can come between check and signal."""
     try:
         if identity.start_time(pid) == start:
             _signal.pidfd_send_signal(handle, number)
@@ -99,7 +108,7 @@ def process_table() -> dict[int, identity.Stat]:
 
 
 def children_of(pid: int) -> list[int] | None:
-    """The children of a process, from the kernel's own list; None: this kernel shows none (or the process went)."""
+    """The children of a process, from the kernel's own list; None: it shows none, or the process went."""
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -110,7 +119,7 @@ def children_of(pid: int) -> list[int] | None:
 
 
 def marker_of(pid: int) -> str:
-    """What SENTINEL_PROCESS was when `pid` (or who it was forked from) executed its program. "": not to be seen."""
+    """SENTINEL_PROCESS as `pid` (or who it was forked from) got it with its program; "": not to be seen."""
     if PORTABLE:
         return ""
     try:
@@ -142,7 +151,7 @@ def _table_of_proc() -> dict[int, identity.Stat]:
 
 
 def _table_of_ps() -> dict[int, identity.Stat]:
-    """Without /proc: what ps prints. Sessions are asked for one by one, since macOS prints addresses for them."""
+    """Without /proc: what ps prints. Sessions are asked for one by one: macOS prints addresses for them."""
     found = {}
     for line in _output_of_ps().splitlines():
         fields = line.split()

@@ -1,12 +1,12 @@
 """Which processes belong to which of ours.
 
-Everything that our processes start is known by its ancestors. What outlived its parent comes back to the keeper as
-its child where the keeper is the sub-reaper (Linux), and is told apart by its session, its process group or the
-marker in its environment. Otherwise (portable; a process adopted from a former keeper) the process table is looked
-through.
+Everything that our processes start is known by its ancestors. What outlived its parent comes back to the
+keeper as its child where the keeper is the sub-reaper (Linux), and is told apart by its session, its
+process group or the marker in its environment. Otherwise (portable; a process adopted from a former keeper)
+the process table is looked through.
 
-What the portable way can't see: a process that left both session and group, and whose parents ended, before the
-keeper first looked (it looks at a stop, at `pids` and when a main process ends). It has no marker to go by.
+What the portable way can't see: a process that left both session and group, and whose parents ended, before
+the keeper first looked (it looks at a stop and at `pids`). It has no marker to go by there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from . import system
 class Forest:
     """The trees of the keeper's processes."""
 
-    def __init__(self, key: str, processes: dict[int, Process], launching: Container[int], reaper: bool) -> None:
+    def __init__(
+        self, key: str, processes: dict[int, Process], launching: Container[int], reaper: bool
+    ) -> None:
         self.key = key
         self.reaper = reaper
         self._processes = processes
@@ -38,7 +40,7 @@ class Forest:
         self._markers.clear()
 
     def seen_directly(self, process: Process) -> bool:
-        """Whether a signal of the kernel (SIGCHLD) tells whenever something changes that matters for its end."""
+        """Whether the kernel tells (SIGCHLD) whenever something changes that matters for its end."""
         return self.reaper and not process.adopted
 
     def members(self, process: Process) -> dict[int, float]:
@@ -52,7 +54,9 @@ class Forest:
         """Whether nothing is left, its main process having ended. Cheap where it can be."""
         if self.seen_directly(process):
             return not self._strays_of(process)
-        process.extra = {pid: start for pid, start in process.extra.items() if identity.start_time(pid) == start}
+        process.extra = {
+            pid: start for pid, start in process.extra.items() if identity.start_time(pid) == start
+        }
         if process.extra:
             return False
         if system.PORTABLE and not _group_exists(process.pid):
@@ -132,11 +136,13 @@ class Forest:
         return self._table
 
     def _search(self, process: Process, roots: dict[int, float]) -> dict[int, float]:
-        """Look through the process table; remember what was found, since its ties may be gone at the next look."""
+        """Look through the process table; remember what was found: its ties may be gone at the next look."""
         table = self._look()
         pids = {pid for pid, start in process.extra.items() if identity.start_time(pid) == start}
         main = table.get(process.pid)
         taken = main is not None and identity.start_time(process.pid) not in (process.start, None)
+        if process.ended is not None and not system.PORTABLE:
+            taken = True  # the number may have been another's meanwhile; the marker is proof
         for pid, stat in table.items():
             if (not taken and process.pid in (stat.session, stat.group)) or self._marked(process, pid, stat):
                 pids.add(pid)

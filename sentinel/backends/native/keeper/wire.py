@@ -1,7 +1,7 @@
 """Newline JSON over a stream socket, with bounded buffers.
 
-`json` itself imports `re`, which costs the keeper 0.8 MB, so the C halves of `json` are used directly where they
-are as CPython has had them since 3.1, and `json` where they are not.
+`json` itself imports `re`, which costs the keeper 0.8 MB, so the C halves of `json` are used directly where
+they are as CPython has had them since 3.1, and `json` where they are not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _codec() -> tuple[Decode, Encode]:
     try:
         import _json
 
-        scan = _json.make_scanner(_Settings)
+        scan = _json.make_scanner(_Settings)  # type: ignore[arg-type]
         make = _json.make_encoder(
             None, _no_json, _json.encode_basestring_ascii, None, ":", ",", False, False, False
         )

@@ -1,0 +1,161 @@
+"""The service manager in the verbs that we need: many units at once, over one connection."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sentinel.backends.systemd import naming
+from sentinel.backends.systemd.bus import (
+    LOST,
+    MANAGER,
+    NO_UNIT,
+    ROOT,
+    SERVICE,
+    Bus,
+    BusError,
+    Call,
+    connect,
+    get_call,
+    manager_call,
+    plain,
+    unit_path,
+)
+from sentinel.backends.systemd.reach import Reach
+from sentinel.backends.systemd.unit import Properties
+from sentinel.errors import BackendError
+
+JOB_TIMEOUT = 60.0  # seconds for a job that only has to execute a program: a machine may be very busy
+
+Aux = list[tuple[str, Properties]]
+
+
+class Unit(NamedTuple):
+    """A row of ListUnits."""
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    job: str  # object path of a job that is queued for it; "" if none
+    job_type: str
+
+    @property
+    def ended(self) -> bool:
+        return self.active in ("failed", "inactive")
+
+
+class Manager:
+    """One service manager; the bus is connected at the first question and again after a fork."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self._bus: Bus | None = None
+        self._pid = 0
+
+    @property
+    def bus(self) -> Bus:
+        if self._bus is None or self._pid != os.getpid():
+            self._bus = connect(self.reach.address)
+            self._pid = os.getpid()
+        return self._bus
+
+    def close(self) -> None:
+        if self._bus is not None and self._pid == os.getpid():
+            self._bus.close()
+        self._bus = None
+
+    def units(self, patterns: Sequence[str] = ()) -> dict[str, Unit]:
+        """All that is loaded of ours, or matches the patterns."""
+        wanted = list(patterns) or [naming.unit_pattern()]
+        try:
+            rows = self._ask(manager_call("ListUnitsByPatterns", "asas", [], wanted))[0]
+        except BusError as error:
+            raise BackendError(f"cannot ask systemd for its units: {error.message}", error.hint) from error
+        return {
+            row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows
+        }
+
+    def property(self, name: str) -> Any:
+        """Of the manager itself."""
+        return plain(self._ask(get_call(ROOT, MANAGER, name)))
+
+    def environment_names(self) -> frozenset[str]:
+        """What the manager would give to each of its units."""
+        entries = self.property("Environment")
+        return frozenset(str(entry).partition("=")[0] for entry in entries)
+
+    def incarnation(self) -> str:
+        """Tells this life of the manager from one before: units that it was running ended with it."""
+        return str(self.property("UserspaceTimestampMonotonic"))
+
+    def start_transient(self, units: Sequence[tuple[str, Properties, Aux]]) -> list[str | BusError]:
+        """The job of each, or why not."""
+        calls = [
+            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, aux)
+            for name, properties, aux in units
+        ]
+        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
+
+    def stop(self, units: Sequence[str]) -> list[str | BusError]:
+        """The stop job of each, or why not."""
+        calls = [manager_call("StopUnit", "ss", name, "replace") for name in units]
+        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
+
+    def kill(self, units: Iterable[str], signal: int) -> None:
+        """To every process of each; one that is gone is fine."""
+        self._many([manager_call("KillUnit", "ssi", name, "all", signal) for name in units])
+
+    def reset_failed(self, units: Iterable[str]) -> None:
+        """Let go of what failed."""
+        self._many([manager_call("ResetFailedUnit", "s", name) for name in units])
+
+    def unref(self, units: Iterable[str]) -> None:
+        """Let go of what AddRef held."""
+        self._many([manager_call("UnrefUnit", "s", name) for name in units])
+
+    def set_properties(self, unit: str, properties: Properties) -> bool:
+        """At run time. False: there is no such unit."""
+        try:
+            self._ask(manager_call("SetUnitProperties", "sba(sv)", unit, True, properties))
+        except BusError as error:
+            if error.kind == NO_UNIT:
+                return False
+            raise BackendError(f"cannot change {unit}: {error.message}", error.hint) from error
+        return True
+
+    def wait(self, jobs: Sequence[str], timeout: float = JOB_TIMEOUT) -> Mapping[str, str]:
+        """How each ended; missing: not within `timeout` seconds."""
+        return self.bus.wait_jobs(jobs, time.monotonic() + timeout) if jobs else {}
+
+    def read(
+        self, units: Sequence[str], properties: Sequence[str], interface: str = SERVICE
+    ) -> list[list[Any]]:
+        """These properties of each; None for what is not there."""
+        calls = [get_call(unit_path(unit), interface, prop) for unit in units for prop in properties]
+        values = [plain(answer) for answer in self._many(calls)]
+        width = len(properties)
+        return [values[at : at + width] for at in range(0, len(values), width)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Jobs made in here can be waited for."""
+        self.bus.watch_jobs()
+        try:
+            yield
+        finally:
+            if self._bus is not None:
+                self._bus.unwatch_jobs()
+
+    def _ask(self, call: Call) -> tuple[Any, ...]:
+        answer = self._many([call])[0]
+        if isinstance(answer, BusError):
+            raise answer
+        return answer
+
+    def _many(self, calls: Sequence[Call]) -> list[tuple[Any, ...] | BusError]:
+        answers = self.bus.call_many(calls) if calls else []
+        if any(isinstance(answer, BusError) and answer.kind == LOST for answer in answers):
+            self.close()  # the next question connects anew
+        return answers

@@ -1,0 +1,105 @@
+"""What is really in force for a process: a manager drops silently what it may not set."""
+
+import os
+from pathlib import Path
+
+from sentinel.model import Limits
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def notes(pid: int, limits: Limits) -> list[str]:
+    """A sentence for each limit that was asked for and is not in force. Nothing once the process is gone."""
+    out = []
+    if limits.nice is not None:
+        found = nice(pid)
+        if found is not None and found != limits.nice:
+            out.append(f"nice {limits.nice} is not in force: systemd's manager left it at {found}")
+    if limits.nofile is not None:
+        most = open_files(pid)
+        if most is not None and most != limits.nofile:
+            out.append(f"the limit of {limits.nofile} open files is not in force: it is {most} here")
+    if (
+        limits.memory_max is not None
+        and cgroup(pid) is not None
+        and not memory_limited(pid, limits.memory_max)
+    ):
+        out.append("the memory limit is not in force: this service manager has no memory controller")
+    if limits.ionice is not None and not _io_matches(pid, limits.ionice):
+        out.append(f"i/o priority {limits.ionice} is not in force")
+    return out
+
+
+def nice(pid: int) -> int | None:
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+    except OSError:
+        return None
+
+
+def open_files(pid: int) -> int | None:
+    """The soft limit."""
+    try:
+        lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("Max open files"):
+            soft = line.split()[3]
+            return int(soft) if soft.isdigit() else None
+    return None
+
+
+def cgroup(pid: int) -> Path | None:
+    """The control group's directory: of the unified hierarchy, or of systemd's own beside older ones."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    for prefix, tops in (("0::", ("", "unified")), ("1:name=systemd:", ("systemd",))):
+        for line in lines:
+            path = line.removeprefix(prefix)
+            if path == line or path == "/":
+                continue
+            for top in tops:
+                found = _CGROUPS / top / path.lstrip("/")
+                if (found / "cgroup.procs").exists():
+                    return found
+    return None
+
+
+def memory_limited(pid: int, wanted: int) -> bool:
+    """Whether a limit of at most that much (the kernel rounds down to pages) holds."""
+    directory = cgroup(pid)
+    if directory is None:
+        return False
+    try:
+        found = (directory / "memory.max").read_text().strip()
+    except OSError:
+        return False
+    return found.isdigit() and int(found) <= wanted
+
+
+def processes(directory: Path) -> list[int]:
+    """All in that control group and below it."""
+    out = []
+    for place, _, _ in os.walk(directory):
+        try:
+            out += [int(pid) for pid in Path(place, "cgroup.procs").read_text().split()]
+        except OSError:
+            continue  # it went while we looked
+    return sorted(pid for pid in out if pid > 0)
+
+
+def _io_matches(pid: int, wanted: str) -> bool:
+    import psutil
+
+    kind, _, level = wanted.partition(":")
+    classes = {"realtime": 1, "best-effort": 2, "idle": 3}
+    try:
+        found = psutil.Process(pid).ionice()
+    except psutil.Error:
+        return True
+    return int(found.ioclass) == classes[kind] and (
+        not level or kind == "idle" or int(found.value) == int(level)
+    )

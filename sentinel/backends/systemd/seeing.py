@@ -1,0 +1,166 @@
+"""What a process is now: judged from the unit, the note of its start and the record of its ends."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from sentinel import identity
+from sentinel.backends.base import Seen
+from sentinel.backends.systemd import exits
+from sentinel.backends.systemd.manager import Manager, Unit
+from sentinel.backends.systemd.notebook import Note, Notebook
+from sentinel.model import Exit, Record, Status
+
+# Sub-states in which a unit waits to run again, or gets ready for it.
+WAITING = ("auto-restart", "auto-restart-queued", "condition", "start-pre")
+_PENDING_FOR = 120.0  # seconds that a start may take before we think that whoever did it was killed
+_NOT_BY_HAND = ("resources", "start-limit-hit", "protocol")  # results of failures that nobody asked for
+
+
+class Seeing:
+    """One look at many processes: the manager is asked once for all, then only for what it alone knows."""
+
+    def __init__(self, manager: Manager, notebook: Notebook) -> None:
+        self._manager = manager
+        self._notebook = notebook
+        self.ends: dict[int, tuple[int, int]] = {}  # run and ends as last told, for the acknowledgement
+
+    def see(self, records: Sequence[Record]) -> dict[int, Seen]:
+        units = self._manager.units()
+        look = _Look(self._manager, identity.boot_id())
+        out = {
+            record.id: self._one(record, units.get(self._notebook.unit(record)), look) for record in records
+        }
+        self._add_pids(records, units, out)
+        return out
+
+    def _one(self, record: Record, unit: Unit | None, look: "_Look") -> Seen:
+        note = self._notebook.read(record.id)
+        ends = exits.read(self._notebook.place(record).hooks) if note else None
+        if unit is not None and not unit.ended:
+            return self._running(record, unit, note, ends)
+        if note is None:
+            return Seen()
+        if note.pending and not (ends and ends.ends):
+            return Seen(status=Status.STARTING) if time.time() - note.at < _PENDING_FOR else Seen()
+        return self._ended(record, unit, note, ends, look)
+
+    def _running(self, record: Record, unit: Unit, note: Note | None, ends: exits.Ends | None) -> Seen:
+        seen = Seen(run=note.run if note else record.runtime.run, restarts=ends.ends if ends else None)
+        seen.ready = bool(note and note.notify) and unit.active == "active"
+        if unit.active == "activating":
+            again = bool(ends and ends.ends)
+            waiting = unit.sub in WAITING
+            seen.status = Status.BACKOFF if waiting and again else Status.STARTING
+            if waiting and again and ends:
+                seen.restarts = ends.ends - 1
+        elif unit.active == "deactivating":
+            crashed = unit.sub == "stop-post" and not unit.job and bool(note and note.mode != "no")
+            seen.status = Status.BACKOFF if crashed else Status.STOPPING
+        if note and ends and ends.ends:
+            self._tell(record.id, seen, note, ends, ends.exit(note.run, ""))
+        return seen
+
+    def _ended(
+        self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends | None, look: "_Look"
+    ) -> Seen:
+        seen = Seen()
+        if ends is None or not ends.ends:
+            end = self._unrecorded(unit, note)
+        else:
+            end = ends.exit(note.run, note.stop)
+            seen.restarts = ends.ends - 1
+            if note.max_restarts is not None and ends.fails > note.max_restarts and _restarts(note, end):
+                seen.status = Status.FAILED
+            elif not note.stop and self._asked_to_stop(record, unit, note, end):
+                if look.lost(note):  # with the machine or the manager: nobody meant this process
+                    end = Exit(note.run, at=ends.at)
+                elif end.reason != "oom":
+                    end.reason = seen.stopped_by = "systemd"
+        self._tell(record.id, seen, note, ends, end)
+        return seen
+
+    def _asked_to_stop(self, record: Record, unit: Unit | None, note: Note, end: Exit) -> bool:
+        """Somebody stopped it who is not sentinel: else it would be running again."""
+        if self._notebook.place(record).hooks.mark.exists():
+            return True
+        if not _restarts(note, end):
+            return False
+        if unit is None:
+            return True
+        return self._manager.read([unit.name], ["Result"])[0][0] not in _NOT_BY_HAND
+
+    def _unrecorded(self, unit: Unit | None, note: Note) -> Exit:
+        """The hook could not write: a failed unit itself still knows."""
+        if unit is not None:
+            code, status, at = self._manager.read(
+                [unit.name], ["ExecMainCode", "ExecMainStatus", "ExecMainExitTimestamp"]
+            )[0]
+            when = at / 1e6 if at else note.at
+            if code == os.CLD_EXITED:
+                return Exit(note.run, code=status, at=when, reason=note.stop)
+            if code in (os.CLD_KILLED, os.CLD_DUMPED):
+                return Exit(note.run, signal=status, at=when, reason=note.stop)
+        return Exit(note.run, at=note.at, reason=note.stop)
+
+    def _tell(self, id: int, seen: Seen, note: Note, ends: exits.Ends | None, end: Exit) -> None:
+        told = (note.run, ends.ends if ends else 0)
+        self.ends[id] = told
+        if told > self._notebook.acknowledged(id) or (
+            told[1] == 0 and told[0] > self._notebook.acknowledged(id)[0]
+        ):
+            seen.exits = [end]
+
+    def _add_pids(self, records: Sequence[Record], units: Mapping[str, Unit], out: dict[int, Seen]) -> None:
+        """The pid that the record has is proof enough while it lives; else the manager is asked."""
+        asked = []
+        for record in records:
+            unit = units.get(self._notebook.unit(record))
+            if unit is None or unit.ended or unit.sub in WAITING:
+                continue
+            runtime, seen = record.runtime, out[record.id]
+            if (
+                runtime.run == seen.run
+                and runtime.pid is not None
+                and identity.alive(runtime.pid, runtime.start_time)
+            ):
+                _alive(seen, runtime.pid, runtime.start_time, runtime.started_at)
+            else:
+                asked.append((record, unit.name))
+        wanted = ["MainPID", "ExecMainStartTimestamp"]
+        for (record, _), (pid, at) in zip(
+            asked, self._manager.read([name for _, name in asked], wanted), strict=True
+        ):
+            start = identity.start_time(pid) if pid else None
+            if start is not None:
+                _alive(out[record.id], pid, start, at / 1e6 if at else None)
+
+
+class _Look:
+    """What is needed at most once for a look at many."""
+
+    def __init__(self, manager: Manager, boot: str) -> None:
+        self._manager = manager
+        self._boot = boot
+        self._life: str | None = None
+
+    def lost(self, note: Note) -> bool:
+        """Whether the machine or the manager ended in the meantime."""
+        if note.boot != self._boot:
+            return True
+        if self._life is None:
+            self._life = self._manager.incarnation()
+        return note.manager != self._life
+
+
+def _alive(seen: Seen, pid: int, start: float | None, at: float | None) -> None:
+    seen.alive, seen.pid, seen.start_time, seen.started_at = True, pid, start, at
+
+
+def _restarts(note: Note, end: Exit) -> bool:
+    """Whether systemd starts it again after such an end."""
+    return note.mode == "always" or (note.mode == "on-failure" and not end.clean)
+
+
+def main_first(pid: int, pids: Sequence[int]) -> list[int]:
+    return [pid, *(other for other in pids if other != pid)]

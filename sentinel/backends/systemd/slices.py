@@ -1,0 +1,144 @@
+"""Groups as slices: made with their limits, and again when systemd forgot them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sentinel.backends.systemd import naming
+from sentinel.backends.systemd.bus import EXISTS, BusError, Value
+from sentinel.backends.systemd.manager import Aux, Manager, Unit
+from sentinel.backends.systemd.readback import processes
+from sentinel.backends.systemd.unit import INFINITY, Properties
+from sentinel.errors import BackendError, Conflict
+from sentinel.model import Group
+from sentinel.paths import Home
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_CONTROLLERS = {"memory_max": "memory", "cpu_quota": "cpu", "tasks_max": "pids"}
+_WORDS = {"memory_max": "the memory limit", "cpu_quota": "the cpu quota", "tasks_max": "the limit of tasks"}
+
+
+class Slices:
+    """The slices of one home. Limits are kept in a file each: a stopped slice loses them."""
+
+    def __init__(self, home: Home, manager: Manager) -> None:
+        self._home = home
+        self._manager = manager
+        self._directory = home.run / "slices"
+
+    def apply(self, group: Group) -> list[str]:
+        """Make it, or change it to what is wanted now. Sentences about what is not in force."""
+        with self._manager.watching():
+            return self._apply(group)
+
+    def _apply(self, group: Group) -> list[str]:
+        name = naming.slice_name(group.name, self._home)
+        limits = _limits(group)
+        self._remember(name, limits)
+        made = self._manager.start_transient([(name, [*_common(group.name), *_properties(limits)], [])])[0]
+        if isinstance(made, BusError):
+            if made.kind != EXISTS:
+                raise BackendError(f"cannot make the group {group.name}: {made.message}", made.hint) from made
+            self._manager.set_properties(name, _properties(limits))
+        else:
+            self._manager.wait([made])
+        return self._not_in_force(limits)
+
+    def remove(self, group: str) -> None:
+        """Stop an empty slice. Raises Conflict where something runs in it."""
+        name = naming.slice_name(group, self._home)
+        if members(self._manager, name, "Slice"):
+            raise Conflict(f"cannot remove the group {group}: something runs in {name}", "stop it first")
+        with self._manager.watching():
+            job = self._manager.stop([name])[0]
+            if isinstance(job, str):
+                self._manager.wait([job])
+        self._file(name).unlink(missing_ok=True)
+
+    def of(self, group: str | None) -> str:
+        return naming.slice_name(group, self._home) if group else naming.ROOT_SLICE
+
+    def missing(self, name: str, group: str | None, loaded: Mapping[str, Unit]) -> Aux:
+        """What has to be made along with the first unit in it. The root slice goes with its last unit."""
+        aux: Aux = []
+        if not _active(naming.ROOT_SLICE, loaded):
+            aux.append(
+                (
+                    naming.ROOT_SLICE,
+                    [
+                        ("Description", Value("s", "sentinel: all processes")),
+                        ("StopWhenUnneeded", Value("b", True)),
+                    ],
+                )
+            )
+        if group and not _active(name, loaded):
+            aux.append((name, [*_common(group), *_properties(self._recall(name))]))
+        return aux
+
+    def _file(self, name: str) -> Path:
+        return self._directory / f"{name}.json"
+
+    def _remember(self, name: str, limits: dict[str, int]) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self._file(name).with_suffix(".new")
+        fresh.write_text(json.dumps(limits), encoding="utf-8")
+        fresh.replace(self._file(name))
+
+    def _recall(self, name: str) -> dict[str, int]:
+        try:
+            found = json.loads(self._file(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {key: value for key, value in found.items() if key in _CONTROLLERS and isinstance(value, int)}
+
+    def _not_in_force(self, limits: dict[str, int]) -> list[str]:
+        if not limits:
+            return []
+        top = str(self._manager.property("ControlGroup"))
+        try:
+            there = (_CGROUPS / top.lstrip("/") / "cgroup.controllers").read_text().split()
+        except OSError:
+            return []  # an older hierarchy: nothing can be said
+        return [
+            f"{_WORDS[key]} is not in force: this service manager has no {_CONTROLLERS[key]} controller"
+            for key in limits
+            if _CONTROLLERS[key] not in there
+        ]
+
+
+def members(manager: Manager, unit: str, kind: str = "Service") -> list[int]:
+    """All processes in the control group of a unit, whichever hierarchy systemd uses."""
+    found = manager.read([unit], ["ControlGroup"], f"org.freedesktop.systemd1.{kind}")[0][0]
+    if not found:
+        return []
+    path = str(found).lstrip("/")
+    return sorted({pid for top in ("", "unified", "systemd") for pid in processes(_CGROUPS / top / path)})
+
+
+def _active(name: str, loaded: Mapping[str, Unit]) -> bool:
+    return name in loaded and loaded[name].active in ("active", "activating")
+
+
+def _limits(group: Group) -> dict[str, int]:
+    wanted = {
+        "memory_max": group.memory_max,
+        "cpu_quota": None if group.cpu_quota is None else max(1, round(group.cpu_quota * 10_000)),
+        "tasks_max": group.tasks_max,
+    }
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _common(group: str) -> Properties:
+    name = "".join(char if char.isprintable() else "?" for char in group)
+    return [
+        ("Description", Value("s", f"sentinel: group {name}")),
+        ("Documentation", Value("as", ["man:sentinel(1)"])),
+    ]
+
+
+def _properties(limits: dict[str, int]) -> Properties:
+    return [
+        ("MemoryMax", Value("t", limits.get("memory_max", INFINITY))),
+        ("CPUQuotaPerSecUSec", Value("t", limits.get("cpu_quota", INFINITY))),
+        ("TasksMax", Value("t", limits.get("tasks_max", INFINITY))),
+    ]

@@ -1,0 +1,114 @@
+"""Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
+
+import signal
+import time
+from collections.abc import Sequence
+
+from sentinel.backends.systemd.bus import NO_UNIT, BusError
+from sentinel.backends.systemd.manager import Manager, Unit
+from sentinel.backends.systemd.notebook import Notebook
+from sentinel.backends.systemd.slices import members
+from sentinel.backends.systemd.unit import SHORTEST_STOP
+from sentinel.errors import BackendError, SentinelError, StopError
+from sentinel.model import Record
+
+_GRACE = 15.0  # seconds beyond the stop timeout: for SIGKILL, the hooks, and a busy machine
+
+
+class Stopping:
+    """What `stop` does, for the units of one home."""
+
+    def __init__(self, manager: Manager, notebook: Notebook) -> None:
+        self._manager = manager
+        self._notebook = notebook
+
+    def stop(self, records: Sequence[Record], *, force: bool, reason: str) -> dict[int, SentinelError | None]:
+        results: dict[int, SentinelError | None] = {record.id: None for record in records}
+        loaded = self._manager.units()
+        running = [record for record in records if not _gone(loaded.get(self._notebook.unit(record)))]
+        for record in running:
+            self._say_why(record, reason)
+        names = {record.id: self._notebook.unit(record) for record in running}
+        if force:
+            self._manager.kill(names.values(), signal.SIGKILL)
+        with self._manager.watching():
+            jobs = self._ask(running, names, results)
+            self._wait(running, jobs, force)
+        self._check(records, results)
+        return results
+
+    def _say_why(self, record: Record, reason: str) -> None:
+        note = self._notebook.read(record.id)
+        if note is not None:
+            note.stop, note.pending = reason, False
+            self._notebook.write(record.id, note)
+
+    def _ask(
+        self, running: list[Record], names: dict[int, str], results: dict[int, SentinelError | None]
+    ) -> dict[int, str]:
+        jobs: dict[int, str] = {}
+        for record, answer in zip(running, self._manager.stop(list(names.values())), strict=True):
+            if isinstance(answer, str):
+                jobs[record.id] = answer
+            elif answer.kind != NO_UNIT:
+                results[record.id] = _refused(record, answer)
+        return jobs
+
+    def _wait(self, running: list[Record], jobs: dict[int, str], force: bool) -> None:
+        """SIGKILL comes from systemd, or from here where the timeout is shorter than it is told."""
+        begun = time.monotonic()
+        left = dict(jobs)
+        hasty = (
+            []
+            if force
+            else sorted(
+                (
+                    record
+                    for record in running
+                    if record.id in jobs and record.spec.stop_timeout < SHORTEST_STOP
+                ),
+                key=lambda record: record.spec.stop_timeout,
+            )
+        )
+        for record in hasty:
+            self._collect(left, begun + record.spec.stop_timeout, only=record.id)
+            if record.id in left:
+                self._manager.kill([self._notebook.unit(record)], signal.SIGKILL)
+        longest = 0.0 if force else max((record.spec.stop_timeout for record in running), default=0.0)
+        self._collect(left, begun + longest + SHORTEST_STOP + _GRACE)
+
+    def _collect(self, left: dict[int, str], deadline: float, only: int | None = None) -> None:
+        """Strike out the jobs that have ended; wait for all, or for `only` that one, until the deadline."""
+        wanted = {id: job for id, job in left.items() if only is None or id == only}
+        done = self._manager.wait(list(wanted.values()), max(0.0, deadline - time.monotonic()))
+        for id, job in wanted.items():
+            if job in done:
+                del left[id]
+
+    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None]) -> None:
+        """Nothing may be left: neither of a unit that says it failed to stop, nor a unit that went on."""
+        loaded = self._manager.units()
+        failed = []
+        for record in records:
+            unit = loaded.get(self._notebook.unit(record))
+            if unit is None or results[record.id] is not None:
+                continue
+            pids = members(self._manager, unit.name)
+            if pids or not unit.ended:
+                results[record.id] = _left(record, unit, pids)
+            elif unit.active == "failed":
+                failed.append(unit.name)
+        self._manager.reset_failed(failed)
+
+
+def _gone(unit: Unit | None) -> bool:
+    return unit is None or (unit.ended and not unit.job)
+
+
+def _refused(record: Record, error: BusError) -> BackendError:
+    return BackendError(f"cannot stop {record.name}: {error.message}", error.hint)
+
+
+def _left(record: Record, unit: Unit, pids: list[int]) -> StopError:
+    what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
+    return StopError(f"cannot stop {record.name}: {what}", f"see 'systemctl status {unit.name}'")

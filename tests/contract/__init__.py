@@ -1,0 +1,1 @@
+"""What sentinel promises its users, on every backend."""
