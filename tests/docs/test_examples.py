@@ -1,8 +1,8 @@
 """Every console example of the README and of docs/ does what it shows.
 
-A fenced `console` block holds commands (`$ …`) and, where the page shows it, what they print. The examples of a page run
-in order, in one private home, in a directory with the few files that they speak of. Numbers, times and sizes may
-differ. `<!-- not run: REASON -->` before a block takes it out; a line `...` stands for any lines.
+A fenced `console` block holds commands (`$ …`) and, where the page shows it, what they print. The examples of a page
+run in order, in one private home, in a directory with the few files that they speak of. Numbers may differ.
+`<!-- not run: REASON -->` before a block takes it out; a line `...` stands for any lines.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ class Reader:
         command = re.sub(rf"({USER_HOME}|~)/\.sentinel", str(self.sentinel.home), command)
         command = re.sub(r"\b[89][0-9]{3}\b", lambda found: self.port(found[0]), command)
         if command.partition("#")[0].strip() == "echo $?":
-            return f"{self.code}\n"
+            code, self.code = self.code, 0
+            return f"{code}\n"
         ours = command.partition(" -- ")[0]  # what comes after belongs to the process
         return self.interrupt(command) if STAYS.search(ours) else self.finish(command)
 
