@@ -161,6 +161,12 @@ class NativeBackend:
         keeper.listen()
         return keeper
 
+    def release(self) -> None:
+        """End our own connection: a keeper that nobody talks to and that has nothing to keep goes."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     # the keeper
 
     def _with_keeper(self, work: Callable[[Keeper], T]) -> T:
