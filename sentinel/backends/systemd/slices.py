@@ -36,6 +36,7 @@ class Slices:
 
     def apply(self, group: Group) -> list[str]:
         """Make it, or change it to what is wanted now. Sentences about what is not in force."""
+        self._describe_root()
         limits = _limits(group)
         self._remember(self.of(group.name), limits)
         with self._manager.watching():
