@@ -42,6 +42,7 @@ class Bench:
     rounds: int
     idle_seconds: float
     log_bytes: int
+    load: float = field(default_factory=lambda: os.getloadavg()[0])  # what else the machine does
     results: Results = field(default_factory=Results)
     members: dict[str, list[int]] = field(default_factory=dict)  # pids of member(1..count), in no order
 

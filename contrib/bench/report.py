@@ -128,12 +128,13 @@ def floors(results: Results) -> str:
     return f"Floors: {'; '.join(said)}." if said else ""
 
 
-def machine() -> str:
+def machine(load: float) -> str:
     with open("/proc/cpuinfo") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     model = f" ({models[0]})" if models else ""
     kernel = platform.release().partition("-")[0]
-    return f"{os.cpu_count()} cores{model}, Linux {kernel}, Python {platform.python_version()}"
+    busy = f", load average {load:.1f} before it began"
+    return f"{os.cpu_count()} cores{model}, Linux {kernel}, Python {platform.python_version()}{busy}"
 
 
 PAGE = """\
@@ -184,7 +185,7 @@ def page(bench: Bench, versions: dict[str, str], plot: str | None) -> str:
     lost = [name for name, values in results.samples.get("log-lost", {}).items() if any(values)]
     table_of_facts = facts(results)
     text = PAGE.format(
-        machine=machine(),
+        machine=machine(bench.load),
         versions=", ".join(f"{name} {versions[name]}" for name in columns),
         numbers=numbers(results, rows(bench.count), columns),
         floors=floors(results),
