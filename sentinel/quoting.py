@@ -13,6 +13,7 @@ class Place(Enum):
     COMMAND = "a word of ExecStart="  # specifiers and variables are expanded
     WORD = "a word of Environment="  # specifiers are expanded
     LINE = "a path or a text"  # what follows the = as it is, but for specifiers
+    PATTERN = "EnvironmentFile="  # the same, and wildcards
 
 
 _BARE = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
@@ -29,6 +30,8 @@ def escape(text: str, place: Place) -> str:
         raise Unsupported(f"a unit file cannot hold a NUL character: {printable(text)}", "leave it out")
     if place is Place.LINE:
         return _line(text)
+    if place is Place.PATTERN:
+        return re.sub(r"([\\*?\[])", r"\\\1", _line(text))
     if _BARE.fullmatch(text):
         return text
     dollar = "$$" if place is Place.COMMAND else "$"

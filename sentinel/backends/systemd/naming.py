@@ -71,4 +71,4 @@ def identifier(name: str, home: Home) -> str:
 def startup_unit(home: Home) -> str:
     """The unit that brings everything of a home back at boot."""
     key = _key(home)
-    return f"sentinel{'' if key is None else ':' + key}.service"
+    return f"sentinel{'' if key is None else '.' + key}.service"  # no "-" in it: a process may be called so

@@ -81,7 +81,7 @@ def _variables(job: Job, options: Options, stem: str, made: list[Made]) -> Lines
         job.note(hidden_note(job))
         return []
     made.append(Made(f"{stem}.env", environment.environment_file(env).decode(), secret=True))
-    return [("EnvironmentFile", escape(str(options.directory / f"{stem}.env"), Place.LINE))]
+    return [("EnvironmentFile", escape(str(options.directory / f"{stem}.env"), Place.PATTERN))]
 
 
 def _restart(job: Job) -> Lines:
