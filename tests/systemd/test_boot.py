@@ -255,6 +255,22 @@ def test_a_unit_for_a_command_runs_it(
     assert lab.eventually(lambda: programs.path("args").read_text()) == "|".join([*arguments, ""])
 
 
+def test_a_unit_survives_that_an_administrator_reloads_systemd(
+    machine: lab.Sentinel, programs: lab.Programs
+) -> None:
+    """And with it its hooks: the restart is counted, and the end is told."""
+    words = [*NASTY.values(), "plain"]
+    machine.run("web", "--backend", "systemd", "--restart", "--", *programs.report("report", *words))
+    first = programs.reported()
+    assert first["argv"] == words
+    programs.path("report").unlink()
+    lab.systemctl("daemon-reload")
+    os.kill(first["pid"], 9)
+    again = programs.reported()
+    assert (again["argv"], again["pid"] != first["pid"]) == (words, True)
+    machine.until("web", status="running", pid=again["pid"], restarts=1, exit_signal=9)
+
+
 def test_a_manager_that_goes_down_has_not_been_told_to_stop_processes(
     machine: lab.Sentinel, monkeypatch: pytest.MonkeyPatch, programs: lab.Programs
 ) -> None:
