@@ -6,6 +6,7 @@
 N processes on each backend, over all restart policies. In the test bed only: it uses the default home.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def after(count: int) -> None:
     machine = sentinel()
     wanted = [name for backend in BACKENDS for name in [*names(backend, count), f"{backend}-healthy"]]
     pids = {name: programs.pid(f"ready-{name}") for name in wanted}
-    assert lab.eventually(machine.daemon_pid)
+    assert lab.eventually(lambda: machine.daemon_pid() or 0)
     found = {each["name"]: each for each in machine.list()}
     for name in wanted:
         assert (found[name]["status"], found[name]["pid"]) == ("running", pids[name]), found[name]
@@ -63,7 +64,7 @@ def after(count: int) -> None:
         assert found[f"{backend}-stopped"]["status"] == "stopped"
         assert found[f"{backend}-finished"]["status"] == "exited"
         assert len(programs.starts(1, f"finished-{backend}")) == 1
-    for event in machine.ok("events", "--json", "--lines", "1000").json():
+    for event in map(json.loads, machine.ok("events", "--json", "--lines", "1000").out.splitlines()):
         by_hand = event["event"] == "stopped" and event.get("by") == "systemctl"
         assert not by_hand, f"the shutdown was taken for an administrator's stop: {event}"
     status = machine("startup", "status", "--json").json()
