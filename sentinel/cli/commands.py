@@ -222,7 +222,7 @@ BOOT = (
         "startup install", "startup:install", "Bring back at boot or login whatever is wanted then.",
         *_ENTRY, _json(),
         text="One unit of systemd, or one job of launchd, does it for processes of both backends.",
-        examples=("sentinel startup install", "sudo sentinel startup install"),
+        examples=("sentinel startup install", "sentinel startup install --scope system"),
     ),
     Command(
         "startup uninstall", "startup:uninstall", "No longer; what runs goes on.", *_ENTRY, _json(),

@@ -43,7 +43,8 @@ def _read(word: str) -> str:
     """As systemd does: unquote, undo the escapes, then the specifiers."""
     if not word.startswith('"'):
         return word.replace("%%", "%")
-    assert word.endswith('"') and not re.search(r'(?<!\\)(?:\\\\)*"', word[1:-1])
+    assert word.endswith('"')
+    assert not re.search(r'(?<!\\)(?:\\\\)*"', word[1:-1])
     named = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"\\": b"\\", b'"': b'"'}
 
     def undo(found: "re.Match[bytes]") -> bytes:

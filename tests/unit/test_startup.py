@@ -164,6 +164,7 @@ def on_launchd(
 ) -> OnLaunchd:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("os.getuid", lambda: 501)
+    monkeypatch.setattr("sentinel.supervisor.startup.on_launchd.doubts", lambda _: [])
     script = tmp_path / "bin/sentinel"
     script.parent.mkdir(exist_ok=True)
     script.write_text("")

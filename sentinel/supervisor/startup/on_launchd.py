@@ -4,6 +4,7 @@ import os
 import plistlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 from sentinel.errors import BackendError, Unsupported
 from sentinel.files import reason, write_atomic
@@ -129,7 +130,7 @@ class OnLaunchd:
             same = {**found, "EnvironmentVariables": {}} == {**wanted, "EnvironmentVariables": {}}
             called = str(found["ProgramArguments"][0])
             home = found.get("EnvironmentVariables", {}).get("SENTINEL_HOME")
-        except (OSError, ValueError, KeyError, IndexError, TypeError, plistlib.InvalidFileException):
+        except (OSError, ValueError, KeyError, IndexError, TypeError, ExpatError, plistlib.InvalidFileException):
             return [Check("file", False, f"{self.file} is damaged", AGAIN)]
         root = str(self._entry.home.root)
         state = "is up to date" if same else "is not what this sentinel would write"
