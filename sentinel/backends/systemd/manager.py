@@ -107,7 +107,7 @@ class Manager:
         ]
         answers = self._many(calls)
         kept = transient_files.directory(self.reach.scope, self.reach.uid)
-        for (name, properties, _), answer in zip(units, answers, strict=True):
+        for (name, properties), answer in zip(units, answers, strict=True):
             if not isinstance(answer, BusError):
                 transient_files.mend(kept / name, properties)
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in answers]

@@ -77,7 +77,13 @@ class OnSystemd:
         return unit_files.UnitFiles(reach.reach(self.scope))
 
     def _linger_on(self) -> bool:
-        return self.scope == "system" or reach.survives_logout() or reach.enable_linger()
+        """Whether it is, at the latest now."""
+        if self.scope == "user" and not reach.survives_logout():
+            try:
+                reach.enable_linger()
+            except BackendError:
+                return False
+        return True
 
     def _file_check(self) -> Check:
         try:
