@@ -46,11 +46,12 @@ def print_entry(call: Call) -> int:
 
 
 def run(call: Call) -> int:
+    wait = call.supervisor.startup_listen() if call.values.flag("stay") else None
     outcome = call.supervisor.startup_run()
     status = call.tell(outcome, lambda one: with_identity("Started", one), nothing="everything runs that is wanted")
-    if call.values.flag("stay"):
+    if wait is not None:
         call.out.flush()
-        call.supervisor.startup_wait()
+        wait()
         return _end(call, if_installed=True)
     return status
 

@@ -285,11 +285,11 @@ class Supervisor:
 
         return bringing.run(self._context)
 
-    def startup_wait(self) -> None:
-        """Until SIGTERM or SIGINT."""
+    def startup_listen(self) -> Callable[[], None]:
+        """Take SIGTERM and SIGINT from now on; what is returned waits for one."""
         from sentinel.supervisor.startup import bringing
 
-        bringing.wait()
+        return bringing.listen()
 
     def startup_end(self, *, if_installed: bool = False) -> Outcome:
         """End native processes, still wanted: what the entry calls at shutdown. Not once it was taken away."""

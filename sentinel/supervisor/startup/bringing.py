@@ -1,6 +1,6 @@
 """What the entry does: bring back at boot what is wanted, and end it in order at shutdown, still wanted."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sentinel.backends.base import Seen
 from sentinel.errors import SentinelError
@@ -87,14 +87,19 @@ def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> N
         outcome.warnings.append(str(error))
 
 
-def wait() -> None:
-    """Until somebody asks us to end."""
+def listen() -> Callable[[], None]:
+    """From now on SIGTERM and SIGINT only end the wait that is returned. What we start does not inherit that."""
+    import os
     import signal
 
-    numbers = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    signal.sigwait(numbers)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    reader, writer = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(writer, b"!") and None)
+
+    def wait() -> None:
+        os.read(reader, 1)
+
+    return wait
 
 
 def end(context: Context) -> Outcome:
