@@ -110,7 +110,7 @@ def _ended(record: Record, end: Exit, now: float, by: str) -> Event:
         details["reason"] = end.reason
         if end.reason == "health" and record.runtime.health_message:
             details["answer"] = record.runtime.health_message
-    if end.reason in ("stop", "restart", "move"):
+    if end.reason in ("stop", "restart", "move", "shutdown"):
         details["by"] = by
         return Event(end.at or now, "stopped", record.id, record.name, details)
     if end.reason == "systemd":

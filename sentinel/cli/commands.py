@@ -12,6 +12,7 @@ GROUPS = {
     "daemon": "Watch processes in the background: restarts, health checks, log rotation.",
     "group": "Processes that share variables and are started and stopped together.",
     "port": "Hand out free port numbers.",
+    "startup": "Bring everything back at boot or login; unit files for single commands.",
 }
 GROUP_SECTION = SECTIONS[2]
 
@@ -209,13 +210,74 @@ DAEMON = (
     ),
 )
 
+_ENTRY = (
+    Option("--system", help="The init system; otherwise the one that runs here.", value="SYSTEM",
+           choices=("systemd", "launchd")),
+    Option("--scope", help="At boot of the system (root), or for this user; otherwise by who calls.", value="SCOPE",
+           choices=("user", "system")),
+)
+
+BOOT = (
+    Command(
+        "startup install", "startup:install", "Bring back at boot or login whatever is wanted then.",
+        *_ENTRY, _json(),
+        text="One unit of systemd, or one job of launchd, does it for processes of both backends.",
+        examples=("sentinel startup install", "sentinel startup install --scope system"),
+    ),
+    Command(
+        "startup uninstall", "startup:uninstall", "No longer; what runs goes on.", *_ENTRY, _json(),
+        examples=("sentinel startup uninstall",),
+    ),
+    Command(
+        "startup status", "startup:status", "Check that it would work; exit status 1 if not.", *_ENTRY, _json(),
+        examples=("sentinel startup status",),
+    ),
+    Command(
+        "startup print", "startup:print_entry", "Print the unit or property list that `install` would write.",
+        *_ENTRY, examples=("sentinel startup print", "sentinel startup print --system launchd"),
+    ),
+    Command(
+        "startup systemd", "startup:systemd", "Print a unit file that runs a command without sentinel.",
+        Argument("command", "COMMAND...", many=True, complete="file"),
+        Option("--name", "-n", help="Its name; otherwise the program's.", value="NAME"),
+        Option("--user", "-u", help="Run as this user (a unit of the system).", value="USER"),
+        Option("--cwd", help="Run in this directory.", value="DIR", complete="dir"),
+        Option("--restart", "-r", help="Restart it whenever it ends."),
+        _ENTRY[1],
+        examples=("sentinel startup systemd --name web --user www --restart -- /srv/web/serve --port 80",),
+    ),
+    Command(
+        "startup run", "startup:run", "Bring back now whatever is wanted: for init systems.",
+        Option("--stay", help="Stay until SIGTERM, then do what `startup end` does."), _json(),
+        examples=("sentinel startup run",),
+    ),
+    Command(
+        "startup end", "startup:end", "End native processes that stay wanted: for init systems.",
+        Option("--if-installed", help="Do nothing once `startup uninstall` took the entry away."), _json(),
+        examples=("sentinel startup end",),
+    ),
+)
+
+EXPORT = Command(
+    "export", "export:export", "Write files that run processes without sentinel.", _names(),
+    Option("--to", help="For what.", value="FORMAT", default="systemd",
+           choices=("systemd", "launchd", "procfile", "supervisord")),
+    Option("--output", "-o", help="Write files into this directory, instead of printing them.", value="DIR",
+           complete="dir"),
+    Option("--show-env", help="Print the values of variables too; they may be secret."),
+    _ENTRY[1], _json(),
+    text="What the other system has no counterpart for is named in the files and on stderr.",
+    examples=("sentinel export web --to systemd", "sentinel export web worker --to supervisord --output /srv/conf"),
+    section=SECTIONS[1],
+)
+
 for _command in PROCESSES:
     _command.section = SECTIONS[0]
 for _command in LOOK:
     _command.section = SECTIONS[1]
 
 COMMANDS: dict[tuple[str, ...], Command] = {
-    command.path: command for command in (*PROCESSES, *LOOK, *GROUP, *PORT, *DAEMON)
+    command.path: command for command in (*PROCESSES, *LOOK, EXPORT, *GROUP, *PORT, *DAEMON, *BOOT)
 }
 ALIASES: dict[tuple[str, ...], Command] = {
     (alias,): command for command in COMMANDS.values() for alias in command.aliases

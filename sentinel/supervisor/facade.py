@@ -5,11 +5,16 @@ can't be done at all; what fails for single processes stands in their `Done.erro
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sentinel.backends.base import LogLine, LogSource
 from sentinel.events import Event
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
+
+if TYPE_CHECKING:
+    from sentinel.supervisor.export.use import Exported
+    from sentinel.supervisor.startup.api import StartupView
 
 Names = list[str]  # inside the class `list` is a method
 Groups = list[GroupView]
@@ -250,3 +255,68 @@ class Supervisor:
         from sentinel.supervisor.daemon.main import run
 
         run(self._context.home)
+
+    # start at boot, and life without sentinel
+
+    def startup_install(self, system: str | None, scope: str | None) -> "StartupView":
+        from sentinel.supervisor.startup import use
+
+        return use.install(self._context.home, system, scope)
+
+    def startup_uninstall(self, system: str | None, scope: str | None) -> "StartupView":
+        """The entry as it was. Processes stay."""
+        from sentinel.supervisor.startup import use
+
+        return use.uninstall(self._context.home, system, scope)
+
+    def startup_status(self, system: str | None, scope: str | None) -> "StartupView":
+        from sentinel.supervisor.startup import use
+
+        return use.status(self._context.home, system, scope)
+
+    def startup_print(self, system: str | None, scope: str | None) -> str:
+        from sentinel.supervisor.startup import use
+
+        return use.print_entry(self._context.home, system, scope)
+
+    def startup_run(self) -> Outcome:
+        """Bring back all that is wanted: what the entry calls at boot."""
+        from sentinel.supervisor.startup import bringing
+
+        return bringing.run(self._context)
+
+    def startup_listen(self) -> Callable[[], None]:
+        """Take SIGTERM and SIGINT from now on; what is returned waits for one."""
+        from sentinel.supervisor.startup import bringing
+
+        return bringing.listen()
+
+    def startup_end(self, *, if_installed: bool = False) -> Outcome:
+        """End native processes, still wanted: what the entry calls at shutdown. Not once it was taken away."""
+        from sentinel.supervisor.startup import bringing, use
+
+        if if_installed and use.is_uninstalled(self._context.home):
+            return Outcome([])
+        return bringing.end(self._context)
+
+    def export(
+        self, names: Sequence[str], format: str, output: str | None, *, show_env: bool, scope: str | None
+    ) -> "Exported":
+        from sentinel.supervisor.export import use
+
+        return use.export(self._context, names, format, output, show_env=show_env, scope=scope)
+
+    def export_command(
+        self,
+        name: str | None,
+        command: Sequence[str],
+        *,
+        user: str | None,
+        cwd: str | None,
+        restart: bool,
+        scope: str | None,
+    ) -> str:
+        """A unit file for a command that sentinel does not run."""
+        from sentinel.supervisor.export import use
+
+        return use.command(name, command, user=user, cwd=cwd, restart=restart, scope=scope)

@@ -33,8 +33,8 @@ def start(context: Context, ids: Sequence[int], progress: Progress | None = None
         state = context.store.read()
         seen = context.see(_records(state, ids))
         idle = [i for i in ids if i in state.processes and not _running(state.processes[i], seen[i])]
-        _want_run(context, idle)
-        outcome = _launch(context, ids, set(idle))
+        want_run(context, idle)
+        outcome = launch(context, ids, set(idle))
     context.poke_daemon()
     return outcome
 
@@ -70,10 +70,10 @@ def restart(
         if update_env:
             for i in ids:
                 environment.capture(context.home, i, os.environ)
-        records = _want_run(context, ids)
+        records = want_run(context, ids)
         errors = _stop(context, records, reason=reason, progress=progress)
         settle(context, ids)
-        outcome = _launch(context, ids, {i for i in ids if errors.get(i) is None})
+        outcome = launch(context, ids, {i for i in ids if errors.get(i) is None})
     for done in outcome.done:
         done.error = errors.get(done.id) or done.error
     context.poke_daemon()
@@ -140,7 +140,7 @@ def _running(record: Record, seen: Seen) -> bool:
     return seen.alive or (seen.status is not None and seen.status.value in ("starting",))
 
 
-def _want_run(context: Context, ids: Iterable[int]) -> list[Record]:
+def want_run(context: Context, ids: Iterable[int]) -> list[Record]:
     """Record that they are to run, from a new run on; returns the records as they were before.
 
     Raises:
@@ -210,8 +210,11 @@ def _stop(
     return errors
 
 
-def _launch(context: Context, ids: Sequence[int], starting: set[int]) -> Outcome:
-    """Start these and say for all ids what is now. One that can't be started is left stopped, told as failed."""
+def launch(
+    context: Context, ids: Sequence[int], starting: set[int], *, keep_wanted: bool = False
+) -> Outcome:
+    """Start these and say for all ids what is now. One that can't be started is told as failed, and left stopped
+    unless it is to be kept wanted."""
     state = context.store.read()
     starts = [(state.processes[i], False) for i in ids if i in starting]
     launched = launching.launch(context, state, starts)
@@ -220,7 +223,7 @@ def _launch(context: Context, ids: Sequence[int], starting: set[int]) -> Outcome
         with context.store.change(durable=False) as state:
             for i, answer in launched.items():
                 answer.apply(state.processes[i], now)
-                if not isinstance(answer.outcome, Started):
+                if not keep_wanted and not isinstance(answer.outcome, Started):
                     state.processes[i].desired = Desired.STOPPED
         mark_logs(context, [state.processes[i] for i in launched])
     done = []

@@ -237,7 +237,7 @@ def test_a_table_fits_the_terminal_it_is_printed_on() -> None:
 
 
 COMPLETED = [
-    (["sta"], ["start", "status", "startall"]),
+    (["sta"], ["start", "status", "startall", "startup"]),
     (["group", "cr"], ["create"]),
     (["po"], ["port"]),
     (["stop", "we"], ["web@1", "web@2"]),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sentinel.backends.systemd import naming
+from sentinel.backends.systemd import naming, transient_files
 from sentinel.backends.systemd.bus import (
     LOST,
     MANAGER,
@@ -105,7 +105,12 @@ class Manager:
             manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "replace", properties, [])
             for name, properties in units
         ]
-        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
+        answers = self._many(calls)
+        kept = transient_files.directory(self.reach.scope, self.reach.uid)
+        for (name, properties), answer in zip(units, answers, strict=True):
+            if not isinstance(answer, BusError):
+                transient_files.mend(kept / name, properties)
+        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in answers]
 
     def stop(self, units: Sequence[str]) -> list[str | BusError]:
         """The stop job of each, or why not."""

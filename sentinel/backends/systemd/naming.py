@@ -66,3 +66,9 @@ def identifier(name: str, home: Home) -> str:
         name != _RESERVED and len(name) <= _LONGEST and all(char in _PLAIN or char == "-" for char in name)
     )
     return f"{PREFIX}{name if plain else _process(name)}{'' if key is None else ':' + key}"
+
+
+def startup_unit(home: Home) -> str:
+    """The unit that brings everything of a home back at boot."""
+    key = _key(home)
+    return f"sentinel{'' if key is None else '.' + key}.service"  # no "-" in it: a process may be called so

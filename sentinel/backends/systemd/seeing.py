@@ -89,6 +89,8 @@ class Seeing:
             if note.max_restarts is not None and ends.fails > note.max_restarts and _restarts(note, end):
                 seen.status = Status.FAILED
             elif not note.stop and self._asked_to_stop(record, unit, note, ends, end):
+                if look.going_down():  # not meant for this process either; told at the next boot
+                    return Seen(status=Status.STOPPING)
                 if look.lost(note):  # with the machine or the manager: nobody meant this process
                     end = Exit(note.run, at=ends.at)
                 elif end.reason != "oom":
@@ -150,6 +152,13 @@ class _Look:
         self._manager = manager
         self._boot = boot
         self._life: str | None = None
+        self._going_down: bool | None = None
+
+    def going_down(self) -> bool:
+        """Whether the machine is shutting down, or the manager is being stopped."""
+        if self._going_down is None:
+            self._going_down = self._manager.property("SystemState") == "stopping"
+        return self._going_down
 
     def lost(self, note: Note) -> bool:
         """Whether the machine or the manager ended in the meantime."""

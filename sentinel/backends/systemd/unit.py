@@ -86,6 +86,11 @@ def render(launch: Launch, place: Place, *, system: bool, inherited: frozenset[s
     return Rendered(properties + command, files, lost)
 
 
+def _literal(path: Path) -> str:
+    """For EnvironmentFile=, which takes wildcards."""
+    return "".join("\\" + char if char in "\\*?[" else char for char in str(path))
+
+
 def description(launch: Launch, place: Place) -> str:
     """Leads an administrator back to sentinel."""
     record = launch.record
@@ -179,7 +184,7 @@ def _command(
     if environment.fits_file(env) and all(map(environment.expressible, [*argv, launch.cwd])):
         properties: Properties = [
             ("ExecStartEx", Value("a(sasas)", [(cat or launch.program, argv, ["no-env-expand"])])),
-            ("EnvironmentFiles", Value("a(sb)", [(str(place.env), False)])),
+            ("EnvironmentFiles", Value("a(sb)", [(_literal(place.env), False)])),
             ("WorkingDirectory", Value("s", launch.cwd)),
         ]
         return properties, [(place.env, environment.environment_file(env))]
