@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from sentinel import faultpoints
 from sentinel.events import Event
 from sentinel.files import open_private
 from sentinel.paths import Home
@@ -25,6 +26,7 @@ def append(home: Home, events: Iterable[Event]) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             os.write(fd, lines)
+            faultpoints.reach("ledger.written")
             if os.fstat(fd).st_size > LARGEST and os.path.samestat(os.fstat(fd), os.stat(home.events)):
                 os.replace(home.events, home.events_before)
         finally:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from sentinel import claims, codec, events, ledger
+from sentinel import claims, codec, events, faultpoints, ledger
 from sentinel.errors import StateError
 from sentinel.fields import parse
 from sentinel.files import link_or_copy, open_private, read_private, reason, write_atomic
@@ -62,6 +62,7 @@ class Store:
             before = events.snapshot(state)
             yield state
             if self._save(state, raw, durable):
+                faultpoints.reach("state.saved")
                 self._tell(events.derive(before, state, time.time(), self.command))
 
     @contextmanager
@@ -192,10 +193,12 @@ class Store:
         data = codec.encode(state, durable=durable)
         if raw is not None and codec.body(raw) == codec.body(data):
             return False
+        faultpoints.reach("state.saving")
         with _saving(self.home):
             # What was never synced may be empty after a power cut, so it does not replace a backup that was.
             if raw is not None and (codec.is_durable(raw) or not self.home.backup.exists()):
                 link_or_copy(self.home.state, self.home.backup)
+                faultpoints.reach("state.backed-up")
             write_atomic(self.home.state, data, durable=durable)
             if raw is None:  # the first one: a copy, since a link would be damaged with it
                 write_atomic(self.home.backup, data, durable=False)

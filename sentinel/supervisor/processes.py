@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
-from sentinel import names
+from sentinel import faultpoints, names
 from sentinel.backends.base import Seen, Started
 from sentinel.errors import NotFound, SentinelError
 from sentinel.model import Desired, Record, State, Status
@@ -122,10 +122,12 @@ def remove(context: Context, records: Iterable[Record]) -> None:
         for record in gone:
             state.processes.pop(record.id, None)
             ports.free_of(state, record.id)
+    faultpoints.reach("delete.removed")
     for engine, group in context.by_engine(gone):
         engine.forget(group)
     for record in gone:
         environment.forget(context.home, record.id)
+        faultpoints.reach("delete.forgot")
         remove_logs(context.home, record.name)
 
 
@@ -197,10 +199,12 @@ def _stop(
     progress: Progress | None = None,
 ) -> dict[int, SentinelError | None]:
     errors: dict[int, SentinelError | None] = {}
+    faultpoints.reach("stop.wanted")
     for engine, group in context.by_engine(records):
         errors.update(engine.stop(group, force=force, reason=reason))
         if progress:
             progress(len(errors), len(records))
+    faultpoints.reach("stop.done")
     return errors
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from sentinel import identity
+from sentinel import faultpoints, identity
 
 from . import system
 from .notify import Notify
@@ -87,6 +87,7 @@ class Launcher:
             raise
         if pid == 0:
             run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at))
+        faultpoints.reach("keeper.forked")
         os.close(tell)
         os.set_blocking(report, False)
         process = self._describe(order, pid, started_at)
@@ -128,6 +129,7 @@ class Launcher:
             self._fail(launch, step, int(number))
             return
         del self.by_id[process.id]
+        faultpoints.reach("keeper.executed")
         self._keeper.began(process)
         answer = {"pid": process.pid, "start": process.start, "started_at": process.started_at}
         launch.connection.reply(launch.seq, {**answer, "run": process.run})

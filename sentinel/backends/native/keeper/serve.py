@@ -7,7 +7,7 @@ import select
 import sys
 import time
 
-from sentinel import identity
+from sentinel import faultpoints, identity
 
 from . import handover, notify, system
 from .clients import Clients
@@ -243,6 +243,7 @@ class Keeper:
             if (launch := self.launcher.by_pid.get(pid)) is not None:
                 self.guard(self.launcher.finish, launch, True)
             if (process := self._by_pid.pop(pid, None)) is not None:
+                faultpoints.reach("keeper.reaped")
                 process.ended = death(status, time.time(), process.reason())
                 ended.append(process)
             else:
@@ -276,6 +277,7 @@ class Keeper:
         now = time.monotonic()
         if process.ending is None:
             process.ending = Ending(process, self.forest, reason, number, timeout, now)
+            faultpoints.reach("keeper.stopping")
         else:
             process.ending.hasten(now, timeout)
         return process.ending
@@ -303,6 +305,7 @@ class Keeper:
         record = exit_record(process)
         self._save([record])
         self.journal.ended(process.id, process.run)
+        faultpoints.reach("keeper.exit-noted")
         self.clients.tell_listeners("exit", record)
         for connection, seq in process.ending.waiters if process.ending is not None else ():
             connection.reply(seq, {"id": process.id})

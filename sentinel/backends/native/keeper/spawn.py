@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import stat
 
+from sentinel import faultpoints
+
 from . import system
 from .system import signals
 
@@ -29,7 +31,9 @@ def run_child(order: Message, env: dict[str, str], report: int, journal: Callabl
         _become_user(order, step)
         step[0] = "cwd"
         os.chdir(order["cwd"])
+        faultpoints.reach("child.unnoted")
         journal()
+        faultpoints.reach("child.noted")
         step[0] = "exec"
         os.execve(order["program"], order["argv"], env)
     except BaseException as error:

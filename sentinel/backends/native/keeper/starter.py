@@ -11,11 +11,13 @@ import sys
 import time
 
 import sentinel
+from sentinel import faultpoints
 from sentinel.errors import BackendError
 from sentinel.paths import Home
 
 KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-PASSED_ON = ("SENTINEL_PORTABLE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # all the environment a keeper gets
+# all the environment that a keeper gets
+PASSED_ON = ("SENTINEL_PORTABLE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", *faultpoints.PASSED_ON)
 
 
 def start_keeper(home: Home, deadline: float) -> None:
