@@ -10,6 +10,7 @@ from contextlib import suppress
 from sentinel import faultpoints
 from sentinel.events import Event
 from sentinel.files import open_private
+from sentinel.model import Exit
 from sentinel.paths import Home
 
 LARGEST = 1 << 20
@@ -43,6 +44,12 @@ def read(home: Home) -> Iterator[Event]:
     for path in (home.events_before, home.events):
         with suppress(OSError), open(open_private(path), "rb") as file:
             yield from _parsed(file.read())
+
+
+def tells_end(home: Home, id: int, end: Exit) -> bool:
+    """Whether it is written down how this run ended."""
+    at = round(end.at or 0.0, 6)
+    return any(e.id == id and e.details.get("run") == end.run and e.at == at for e in read(home))
 
 
 def follow(home: Home) -> Iterator[Event | None]:

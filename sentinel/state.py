@@ -65,6 +65,10 @@ class Store:
                 faultpoints.reach("state.saved")
                 self._tell(events.derive(before, state, time.time(), self.command))
 
+    def tell(self, happened: list[events.Event]) -> None:
+        """Inside `change`: what happened besides what the two states tell."""
+        self._tell(happened)
+
     @contextmanager
     def claim(
         self, ids: Iterable[int], *, block: bool = True, timeout: float | None = None

@@ -8,7 +8,7 @@ from sentinel import faultpoints, names
 from sentinel.backends.base import Seen, Started
 from sentinel.errors import NotFound, SentinelError
 from sentinel.model import Desired, Record, State, Status
-from sentinel.supervisor import launching
+from sentinel.supervisor import launching, leftovers
 from sentinel.supervisor.api import Done, Outcome
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.reconcile import settle
@@ -107,6 +107,7 @@ def clean(context: Context) -> Outcome:
         over = (Status.STOPPED, Status.EXITED, Status.FAILED)
         gone = [r for r in records if status_of(r, seen[r.id], context.now()) in over]
         remove(context, gone)
+        leftovers.sweep(context.home, state)
     return Outcome([Done(r.id, r.name, group=r.spec.group) for r in gone])
 
 
@@ -129,6 +130,7 @@ def remove(context: Context, records: Iterable[Record]) -> None:
         environment.forget(context.home, record.id)
         faultpoints.reach("delete.forgot")
         remove_logs(context.home, record.name)
+    leftovers.sweep(context.home, state)
 
 
 def _records(state: State, ids: Iterable[int]) -> list[Record]:

@@ -10,6 +10,7 @@ from sentinel.supervisor import launching
 from sentinel.supervisor.absorb import absorb
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.decide import Action, GiveUp, Nothing, Start, Stop, WakeAt, decide
+from sentinel.supervisor.missed import tell_missed
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ def save_seen(context: Context, ids: set[int], seen: dict[int, Seen]) -> None:
     with context.store.change(durable=False) as state:
         records = [state.processes[i] for i in ids if i in state.processes]
         for record in records:
+            tell_missed(context, record, seen[record.id], now)
             absorb(record, seen[record.id], now)
             if seen[record.id].exits:
                 exits[record.id] = max(end.run for end in seen[record.id].exits)
@@ -173,6 +175,7 @@ def _save(
             record = state.processes.get(i)
             if record is None:
                 continue
+            tell_missed(context, record, report.seen[i], now)
             if i in changed:
                 absorb(record, report.seen[i], now)
             ends = report.seen[i].exits

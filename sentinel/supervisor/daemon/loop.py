@@ -16,7 +16,7 @@ from sentinel.errors import SentinelError
 from sentinel.model import State
 from sentinel.notify import notify, watchdog_interval
 from sentinel.paths import Home
-from sentinel.supervisor import helper
+from sentinel.supervisor import helper, leftovers
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.daemon.logwatch import LogWatch
 from sentinel.supervisor.daemon.memory import MemoryWatch
@@ -53,6 +53,7 @@ class Daemon:
         Raises:
             SentinelError: the home can't be used.
         """
+        leftovers.sweep(self.home, self.context.store.read())
         self._open_wakeup()
         self._open_fifo()
         self._selector.register(self.health.fileno(), selectors.EVENT_READ, self._probed)
