@@ -17,15 +17,18 @@ from typing import Any
 
 import lab
 
-from sentinel import codec, faultpoints, ledger
+from sentinel import claims, codec, faultpoints, ledger
 from sentinel.backends.native.client import Keeper
 from sentinel.backends.native.keeper import system
+from sentinel.errors import SentinelError
 from sentinel.model import Record, Restart, RestartPolicy, State
 from sentinel.paths import Home
 from sentinel.supervisor.api import RunRequest
 from sentinel.supervisor.facade import Supervisor
 
 KILLED = -signal.SIGKILL
+REFUSED = 3  # by a SentinelError, as the command line would tell it
+CRASHED = 1  # by anything else: a fault of ours
 Work = Callable[[Supervisor], object]
 
 
@@ -66,28 +69,37 @@ class House:
 
     # kills
 
-    def forked(self, work: Work, stop_at: str = "", once: bool = False) -> int:
-        """Do it as a command would, in a process of its own, which dies at a point; how it ended (-9: killed)."""
+    def begin(self, work: Work, stop_at: str = "", once: bool = False, prepare: Callable[[], object] = int) -> int:
+        """Do it as a command would, in a process of its own, which dies at a point; its pid."""
         flag = self.marks / "once"
         if once:
             flag.touch()
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                faultpoints.STOP_AT = stop_at
-                os.environ["SENTINEL_TEST_STOP_AT"] = stop_at
-                if once:
-                    os.environ["SENTINEL_TEST_STOP_ONCE"] = str(flag)
-                work(self.supervisor)
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if pid:
+            return pid
+        code = CRASHED
+        try:
+            faultpoints.STOP_AT = stop_at
+            os.environ["SENTINEL_TEST_STOP_AT"] = stop_at
+            if once:
+                os.environ["SENTINEL_TEST_STOP_ONCE"] = str(flag)
+            prepare()
+            work(self.supervisor)
+            code = 0
+        except SentinelError as error:
+            os.write(2, f"refused: {error}\n".encode())
+            code = REFUSED
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def forked(self, work: Work, stop_at: str = "", once: bool = False, prepare: Callable[[], object] = int) -> int:
+        """The same until it has ended, and how it did."""
+        return ended(self.begin(work, stop_at, once, prepare))
 
     def killed_at(self, points: list[str], work: Callable[[Supervisor, str], object]) -> Iterator[tuple[str, str]]:
         """Do it once for each time that it comes by each point, killed there; yields (point, a new name) after each.
@@ -137,6 +149,12 @@ class House:
             with keeper:
                 os.kill(keeper.pid, signal.SIGKILL)
             lab.eventually(lambda: lab.gone(keeper.pid))
+
+    def keeper_pid(self) -> int:
+        keeper = Keeper.connect(self.home, start=False)
+        assert keeper is not None
+        with keeper:
+            return keeper.pid
 
     # what is
 
@@ -233,7 +251,14 @@ class House:
             if names:
                 outcome = self.supervisor.delete(names, force=True)
                 assert not [done.error for done in outcome.done if done.error]
+        if (held := claims._claims.pop(str(self.root), None)) is not None:
+            held.close()
         gc.collect()  # supervisors that are held by cycles hold connections to the keeper
+
+
+def ended(pid: int) -> int:
+    """How a child ended: 0, REFUSED, CRASHED, or minus a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def marked(home: Home) -> list[int]:

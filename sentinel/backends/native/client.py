@@ -142,11 +142,17 @@ class Keeper:
 
     def tell(self) -> dict[int, Told]:
         """All processes the keeper has, by id."""
-        return {int(id): told for id, told in self._ask("tell", [{}])[0]["processes"].items()}
+        return self.tell_all()[0]
 
     def unsaved_exits(self) -> list[Ended]:
         """Exit records that the keeper could not write yet (a full disk) and holds in memory."""
-        return [ended for one in self._ask("tell", [{}])[0]["unsaved"] if (ended := _ended(one)) is not None]
+        return self.tell_all()[1]
+
+    def tell_all(self) -> tuple[dict[int, Told], list[Ended]]:
+        """`tell` and `unsaved_exits` at once."""
+        answer = self._ask("tell", [{}])[0]
+        unsaved = [ended for one in answer["unsaved"] if (ended := _ended(one)) is not None]
+        return {int(id): told for id, told in answer["processes"].items()}, unsaved
 
     def pids(self, ids: Iterable[int]) -> dict[int, list[int]]:
         """All processes of each tree, the main one first (if it lives). Ids that do not run are left out."""
