@@ -258,7 +258,18 @@ class House:
 
 def ended(pid: int) -> int:
     """How a child ended: 0, REFUSED, CRASHED, or minus a signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def reaped() -> tuple[int]:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        assert found, "it does not end"
+        return (os.waitstatus_to_exitcode(status),)
+
+    try:
+        return lab.eventually(reaped, within=2 * lab.WITHIN)[0]
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def marked(home: Home) -> list[int]:
