@@ -154,12 +154,14 @@ def _read_home_file(path: AnyPath) -> bytes | None:
 def _read_directory_file(path: str, account: Account | None) -> bytes | None:
     """The .env of the working directory, if it is a file.
 
-    Root that starts something as another user reads none that belongs to a third: who can write into the
-    directory must not choose what gets in, nor have root open a FIFO or what a symlink points to.
+    Root reads none that belongs to anybody but itself and the user that the program runs as: who can write into
+    the directory must not choose what gets in, nor have root open a FIFO or what a symlink points to.
     """
-    guarded = account is not None and os.geteuid() == 0
+    guarded = os.geteuid() == 0
+    owners = (0, account.uid) if account is not None else (0,)
     try:
-        return _read(path, os.O_NOFOLLOW if guarded else 0, (0, account.uid) if guarded and account else None)
+        nofollow = os.O_NOFOLLOW if guarded and account is not None else 0
+        return _read(path, nofollow, owners if guarded else None)
     except (FileNotFoundError, NotADirectoryError, _NotAFile):
         return None
     except OSError as error:
@@ -191,4 +193,4 @@ def _unreadable(path: AnyPath, error: OSError) -> LaunchError:
 
 
 def _shown(path: AnyPath) -> str:
-    return printable(os.fspath(path), 200)
+    return printable(os.fspath(path), 4096)

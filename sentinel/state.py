@@ -26,7 +26,8 @@ class Store:
         self.patience = patience  # seconds to wait for another command's change
         self.warnings: list[str] = []
         self.command = "sentinel"  # which command changes the state: for the ledger of events
-        self.listeners: list[Callable[[list[events.Event]], None]] = []
+        self.listener: Callable[[State, list[events.Event]], None] | None = None
+        self._missed: list[events.Event] = []
         self._cache: tuple[int, Identity, State] | None = None
 
     def read(self, *, cached: bool = False) -> State:
@@ -58,16 +59,21 @@ class Store:
             StateError: whatever goes wrong with the file; nothing is changed then.
         """
         with self._locked():
+            self._missed = []
             state, raw = self._load()
             before = events.snapshot(state)
             yield state
+            happened = self._missed
             if self._save(state, raw, durable):
                 faultpoints.reach("state.saved")
-                self._tell(events.derive(before, state, time.time(), self.command))
+                happened = [*self._missed, *events.derive(before, state, time.time(), self.command)]
+            ledger.append(self.home, happened)
+        if happened and self.listener is not None:
+            self.listener(state, happened)
 
-    def tell(self, happened: list[events.Event]) -> None:
-        """Inside `change`: what happened besides what the two states tell."""
-        self._tell(happened)
+    def tell(self, missed: events.Event) -> None:
+        """Inside `change`: what happened before, and the difference of the two states does not tell."""
+        self._missed.append(missed)
 
     @contextmanager
     def claim(
@@ -184,13 +190,6 @@ class Store:
         return 0
 
     # writing
-
-    def _tell(self, happened: list[events.Event]) -> None:
-        """Write down what happened, and give it to whoever acts on it."""
-        if happened:
-            ledger.append(self.home, happened)
-            for listener in self.listeners:
-                listener(happened)
 
     def _save(self, state: State, raw: bytes | None, durable: bool) -> bool:
         """Whether there was anything to save."""

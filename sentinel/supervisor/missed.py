@@ -20,7 +20,7 @@ def tell_missed(context: Context, record: Record, seen: Seen, now: float) -> Non
     told_by_the_change = newest if last is None or newest > _key(last) else None
     for end in seen.exits:
         if _key(end) != told_by_the_change and end.at and not ledger.tells_end(context.home, record.id, end):
-            context.store.tell([events.ended(record, end, now, context.store.command)])
+            context.store.tell(events.ended(record, end, now, context.store.command))
 
 
 def _key(end: Exit) -> tuple[int, float]:

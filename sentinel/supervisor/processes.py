@@ -201,11 +201,17 @@ def _stop(
     progress: Progress | None = None,
 ) -> dict[int, SentinelError | None]:
     errors: dict[int, SentinelError | None] = {}
+    down = 0
+
+    def told() -> None:
+        nonlocal down
+        down += 1
+        if progress:
+            progress(down, len(records))
+
     faultpoints.reach("stop.wanted")
     for engine, group in context.by_engine(records):
-        errors.update(engine.stop(group, force=force, reason=reason))
-        if progress:
-            progress(len(errors), len(records))
+        errors.update(engine.stop(group, force=force, reason=reason, told=told))
     faultpoints.reach("stop.done")
     return errors
 

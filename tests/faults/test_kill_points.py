@@ -9,9 +9,14 @@ import lab
 import pytest
 from faultlab import House
 
+from sentinel.backends.native.keeper import system
+from sentinel.model import Limits
+
 SAVES = ["state.saving", "state.backed-up", "file.written", "state.saved", "ledger.written"]
 LAUNCHES = ["launch.starting", "launch.started"]
-KEEPER = ["keeper.forked", "keeper.executed", "keeper.exit-written", "keeper.exit-recorded", "keeper.exit-noted",
+DIRECT = ["keeper.trying", "keeper.spawned"]  # with a system call that forks and executes
+FORKED = ["keeper.forked", "keeper.executed"]  # where there is something to set in between, such as limits
+KEEPER = [*(() if system.PORTABLE else DIRECT), *FORKED, "keeper.exit-written", "keeper.exit-recorded", "keeper.exit-noted",
           "keeper.reaped", "keeper.stopping"]  # fmt: skip
 
 
@@ -122,7 +127,9 @@ def test_group(house: House) -> None:
 def test_the_keeper_at_its_write_points(house: House) -> None:
     for point in KEEPER:
         house.kill_keeper()
-        house.forked(lambda s: [s.run(house.request(name)) for name in ("w", "pin")], point, once=True)
+        limits = Limits(nice=1 if point in FORKED else None)
+        requests = [house.request(name, limits=limits) for name in ("w", "pin")]
+        house.forked(lambda s, requests=requests: [s.run(each) for each in requests], point, once=True)
         house.only_copy("w")
         os.kill(house.only_copy("w"), signal.SIGKILL)
         house.only_copy("w")
@@ -138,7 +145,7 @@ def test_the_keeper_at_its_write_points(house: House) -> None:
 
 @pytest.mark.parametrize("point", ["child.unnoted", "child.noted"])
 def test_a_program_killed_before_it_is_executed(house: House, point: str) -> None:
-    house.forked(lambda s: s.run(house.request("w")), point, once=True)
+    house.forked(lambda s: s.run(house.request("w", limits=Limits(nice=1))), point, once=True)
     assert not (house.marks / "once").exists()
     house.only_copy("w")
     house.check_no_orphans()

@@ -63,7 +63,12 @@ class NativeBackend:
         return results
 
     def stop(
-        self, records: Sequence[Record], *, force: bool = False, reason: str = "stop"
+        self,
+        records: Sequence[Record],
+        *,
+        force: bool = False,
+        reason: str = "stop",
+        told: Callable[[], None] | None = None,
     ) -> Mapping[int, SentinelError | None]:
         """See Backend.stop."""
         results: dict[int, SentinelError | None] = {record.id: None for record in records}
@@ -80,7 +85,7 @@ class NativeBackend:
             for r in records
         ]
         names = {r.id: r.name for r in records}
-        for reply in self._with_keeper(lambda keeper: keeper.stop_many(requests)):
+        for reply in self._with_keeper(lambda keeper: keeper.stop_many(requests, lambda _: told() if told else None)):
             if left := reply.get("left"):
                 pids = ", ".join(map(str, left))
                 results[reply["id"]] = StopError(
@@ -164,6 +169,12 @@ class NativeBackend:
         keeper.listen()
         return keeper
 
+    def release(self) -> None:
+        """End our own connection: a keeper that nobody talks to and that has nothing to keep goes."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     # the keeper
 
     def _with_keeper(self, work: Callable[[Keeper], T]) -> T:
@@ -191,7 +202,8 @@ class NativeBackend:
         """What the keeper has, and the ends that it could not write down yet: their files come later."""
         if not records or not self._wanted(records):
             return {}, []
-        told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all())
+        ids = [record.id for record in records]
+        told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all(ids))
         lost = [r for r in records if r.id not in told and _may_live(r)]
         if lost:  # what a killed keeper left and its journal did not name
             self._with_keeper(
@@ -210,7 +222,7 @@ class NativeBackend:
                     ]
                 )
             )
-            told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all())
+            told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all(ids))
         return told, unsaved
 
 

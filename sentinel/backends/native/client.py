@@ -140,17 +140,17 @@ class Keeper:
         replies = self._ask("stop", requests, on_reply=cast(Any, on_reply), patient=True)
         return cast(list[StopReply], replies)
 
-    def tell(self) -> dict[int, Told]:
-        """All processes the keeper has, by id."""
-        return self.tell_all()[0]
+    def tell(self, ids: Sequence[int] | None = None) -> dict[int, Told]:
+        """The processes the keeper has, by id: all, or of these ids."""
+        return self.tell_all(ids)[0]
 
     def unsaved_exits(self) -> list[Ended]:
         """Exit records that the keeper could not write yet (a full disk) and holds in memory."""
         return self.tell_all()[1]
 
-    def tell_all(self) -> tuple[dict[int, Told], list[Ended]]:
+    def tell_all(self, ids: Sequence[int] | None = None) -> tuple[dict[int, Told], list[Ended]]:
         """`tell` and `unsaved_exits` at once."""
-        answer = self._ask("tell", [{}])[0]
+        answer = self._ask("tell", [{} if ids is None else {"ids": list(ids)}])[0]
         unsaved = [ended for one in answer["unsaved"] if (ended := _ended(one)) is not None]
         return {int(id): told for id, told in answer["processes"].items()}, unsaved
 
