@@ -89,6 +89,9 @@ class Store:
             os.close(self._cache[0])
             self._cache = None
 
+    def __del__(self) -> None:
+        self.close()
+
     # reading
 
     def _bytes(self) -> bytes | None:

@@ -117,24 +117,23 @@ class House:
                 if code == 0:
                     break
 
-    def daemon(self, **env: str) -> subprocess.Popen[bytes]:
+    def daemon(self, log: Path | None = None, **env: str) -> subprocess.Popen[bytes]:
         """A daemon in the foreground, with its home's lock taken."""
         argv = [sys.executable, "-m", "sentinel", "daemon", "run"]
-        log = open(self.marks / "daemon.log", "ab")  # noqa: SIM115
-        with log:
+        with open(log or self.marks / "daemon.log", "ab") as file:
             process = subprocess.Popen(
                 argv,
                 env={**os.environ, "SENTINEL_HOME": str(self.root), **env},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
             )
         self.daemons.append(process)
         return process
 
-    def daemon_up(self, **env: str) -> subprocess.Popen[bytes]:
-        """The same, once it works."""
-        process = self.daemon(**env)
+    def daemon_up(self, log: Path | None = None, **env: str) -> subprocess.Popen[bytes]:
+        """The same, once it has the lock."""
+        process = self.daemon(log, **env)
         lab.eventually(lambda: self.supervisor.daemon_status().pid == process.pid)
         return process
 

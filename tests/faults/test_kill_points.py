@@ -16,8 +16,8 @@ SAVES = ["state.saving", "state.backed-up", "file.written", "state.saved", "ledg
 LAUNCHES = ["launch.starting", "launch.started"]
 DIRECT = ["keeper.trying", "keeper.spawned"]  # with a system call that forks and executes
 FORKED = ["keeper.forked", "keeper.executed"]  # where there is something to set in between, such as limits
-KEEPER = [*(() if system.PORTABLE else DIRECT), *FORKED, "keeper.exit-written", "keeper.exit-recorded", "keeper.exit-noted",
-          "keeper.reaped", "keeper.stopping"]  # fmt: skip
+EXITS = ["keeper.exit-written", "keeper.exit-recorded", "keeper.exit-noted", "keeper.reaped", "keeper.stopping"]
+KEEPER = [*(() if system.PORTABLE else DIRECT), *FORKED, *EXITS]
 
 
 @pytest.fixture(params=["commands", "daemon"])

@@ -49,8 +49,9 @@ def mounted(mount: Mount, tmp_path: Path) -> Iterator[House]:
 def test_a_full_disk(mounted: House, mount: Mount) -> None:
     house = mounted
     mount(house.root, "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs")
+    house.run("pin")
     first = house.run("w")
-    house.daemon_up()
+    house.daemon_up(log=house.home.daemon_log)
     filler = house.root / "filler"
     _fill(filler)
     assert house.forked(lambda s: s.run(house.request("more"))) == REFUSED
@@ -59,8 +60,11 @@ def test_a_full_disk(mounted: House, mount: Mount) -> None:
     os.kill(first, signal.SIGKILL)
     lab.eventually(lambda: not lab.alive(first))
     assert house.forked(lambda s: s.list()) in (0, REFUSED)
+    keeper = house.keeper_pid()
     assert "w" in [record.name for record in house.state().processes.values()]
     filler.unlink()
+    assert house.keeper_pid() == keeper
+    assert house.daemons[0].poll() is None
     second = house.only_copy("w")
     assert second != first
     assert house.exits("w")[0] == {"run": 1, "exit_signal": 9, "clean": False}
