@@ -86,7 +86,7 @@ def _of(old: Before, record: Record, now: float, by: str) -> Iterator[Event]:
     if record.backend != old.backend:
         yield Event(now, "moved", record.id, record.name, {"from": old.backend, "to": record.backend, "by": by})
     if runtime.last_exit is not None and _end(runtime.last_exit) != old.end:
-        yield _ended(record, runtime.last_exit, now, by)
+        yield ended(record, runtime.last_exit, now, by)
     elif record.desired is Desired.STOPPED and old.desired is Desired.RUNNING and old.pid is None:
         yield Event(now, "stopped", record.id, record.name, {"by": by})
     if runtime.pid is not None and (runtime.run, runtime.pid) != (old.run, old.pid):
@@ -98,7 +98,8 @@ def _of(old: Before, record: Record, now: float, by: str) -> Iterator[Event]:
         yield Event(now, runtime.health.value, record.id, record.name, dict(answer))
 
 
-def _ended(record: Record, end: Exit, now: float, by: str) -> Event:
+def ended(record: Record, end: Exit, now: float, by: str) -> Event:
+    """That a run of it ended, and how."""
     details: dict[str, object] = {"run": end.run}
     if end.reason.startswith("launch: "):
         return Event(end.at or now, "failed", record.id, record.name, {**details, "reason": end.reason[8:]})

@@ -5,6 +5,8 @@ import os
 import stat
 from contextlib import suppress
 
+from sentinel import faultpoints
+
 AnyPath = str | os.PathLike[str]
 
 
@@ -22,6 +24,7 @@ def write_atomic(path: AnyPath, data: bytes, *, durable: bool = True, mode: int 
                 os.fsync(fd)
         finally:
             os.close(fd)
+        faultpoints.reach("file.written")
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):

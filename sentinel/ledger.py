@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from sentinel import faultpoints
 from sentinel.events import Event
 from sentinel.files import open_private
+from sentinel.model import Exit
 from sentinel.paths import Home
 
 LARGEST = 1 << 20
@@ -25,6 +27,7 @@ def append(home: Home, events: Iterable[Event]) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             os.write(fd, lines)
+            faultpoints.reach("ledger.written")
             if os.fstat(fd).st_size > LARGEST and os.path.samestat(os.fstat(fd), os.stat(home.events)):
                 os.replace(home.events, home.events_before)
         finally:
@@ -41,6 +44,12 @@ def read(home: Home) -> Iterator[Event]:
     for path in (home.events_before, home.events):
         with suppress(OSError), open(open_private(path), "rb") as file:
             yield from _parsed(file.read())
+
+
+def tells_end(home: Home, id: int, end: Exit) -> bool:
+    """Whether it is written down how this run ended."""
+    at = round(end.at or 0.0, 6)
+    return any(e.id == id and e.details.get("run") == end.run and e.at == at for e in read(home))
 
 
 def follow(home: Home) -> Iterator[Event | None]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from sentinel import claims, codec, events, ledger
+from sentinel import claims, codec, events, faultpoints, ledger
 from sentinel.errors import StateError
 from sentinel.fields import parse
 from sentinel.files import link_or_copy, open_private, read_private, reason, write_atomic
@@ -27,6 +27,7 @@ class Store:
         self.warnings: list[str] = []
         self.command = "sentinel"  # which command changes the state: for the ledger of events
         self.listener: Callable[[State, list[events.Event]], None] | None = None
+        self._missed: list[events.Event] = []
         self._cache: tuple[int, Identity, State] | None = None
 
     def read(self, *, cached: bool = False) -> State:
@@ -57,16 +58,22 @@ class Store:
         Raises:
             StateError: whatever goes wrong with the file; nothing is changed then.
         """
-        happened: list[events.Event] = []
         with self._locked():
+            self._missed = []
             state, raw = self._load()
             before = events.snapshot(state)
             yield state
+            happened = self._missed
             if self._save(state, raw, durable):
-                happened = events.derive(before, state, time.time(), self.command)
-                ledger.append(self.home, happened)
+                faultpoints.reach("state.saved")
+                happened = [*self._missed, *events.derive(before, state, time.time(), self.command)]
+            ledger.append(self.home, happened)
         if happened and self.listener is not None:
             self.listener(state, happened)
+
+    def tell(self, missed: events.Event) -> None:
+        """Inside `change`: what happened before, and the difference of the two states does not tell."""
+        self._missed.append(missed)
 
     @contextmanager
     def claim(
@@ -81,6 +88,9 @@ class Store:
         if self._cache:
             os.close(self._cache[0])
             self._cache = None
+
+    def __del__(self) -> None:
+        self.close()
 
     # reading
 
@@ -189,10 +199,12 @@ class Store:
         data = codec.encode(state, durable=durable)
         if raw is not None and codec.body(raw) == codec.body(data):
             return False
+        faultpoints.reach("state.saving")
         with _saving(self.home):
             # What was never synced may be empty after a power cut, so it does not replace a backup that was.
             if raw is not None and (codec.is_durable(raw) or not self.home.backup.exists()):
                 link_or_copy(self.home.state, self.home.backup)
+                faultpoints.reach("state.backed-up")
             write_atomic(self.home.state, data, durable=durable)
             if raw is None:  # the first one: a copy, since a link would be damaged with it
                 write_atomic(self.home.backup, data, durable=False)

@@ -18,15 +18,41 @@ BACKENDS = ("native", "systemd")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=(*BACKENDS, "all"), default="all", help="only on this backend")
+    parser.addoption("--long", action="store_true", help="the long form of the suites that try to break it")
+    parser.addoption("--seed", type=int, default=None, help="what the random faults begin from (see also SEED)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: minutes long; left out without --long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        _deselect(config, items, [item for item in items if item.get_closest_marker("long")])
     wanted = config.getoption("--backend")
     if wanted == "all":
         return
-    other = [item for item in items if _backend(item) not in ("", wanted)]
-    config.hook.pytest_deselected(items=other)
-    items[:] = [item for item in items if item not in set(other)]
+    _deselect(config, items, [item for item in items if _backend(item) not in ("", wanted)])
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], others: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form was asked for."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, long: bool) -> int:
+    """Where random faults begin: always the same in the short form, so that it can't fail by chance."""
+    given = request.config.getoption("--seed") or os.environ.get("SEED")
+    found = int(given) if given else int.from_bytes(os.urandom(4), "big") if long else 1
+    print(f"SEED={found}")
+    return found
 
 
 def _backend(item: pytest.Item) -> str:

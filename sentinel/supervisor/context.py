@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from sentinel import faultpoints
 from sentinel.backends.base import Backend, Seen
 from sentinel.events import Event
 from sentinel.model import Record, State
@@ -52,6 +53,7 @@ class Context:
 
     def forget_exits(self, records: Iterable[Record], exits: Mapping[int, int]) -> None:
         """Exits up to these runs are saved in state.json now."""
+        faultpoints.reach("exits.saved")
         wanted = [record for record in records if record.id in exits]
         for engine, group in self.by_engine(wanted):
             engine.forget_exits({record.id: exits[record.id] for record in group})
@@ -70,4 +72,5 @@ class Context:
         """Tell the daemon, if one runs, that state.json has changed."""
         from sentinel.supervisor.daemon_client import poke
 
+        faultpoints.reach("daemon.poking")
         poke(self.home)

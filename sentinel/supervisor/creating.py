@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from sentinel import names
+from sentinel import faultpoints, names
 from sentinel.errors import LaunchError, NotFound, SentinelError, UsageError
 from sentinel.model import Desired, Record, Restart, Spec, State
 from sentinel.supervisor import launching, processes, readiness
@@ -41,6 +41,7 @@ def run(context: Context, request: RunRequest, progress: Progress | None = None)
     engine.refuse(spec, group)
     with ExitStack() as stack:
         ids = _create(context, stack, request, spec, choice.name, choice.scope)
+        faultpoints.reach("run.created")
         done = _start_all(context, ids)
     context.poke_daemon()
     if spec.startup_timeout is not None:
@@ -115,6 +116,7 @@ def _create(
                 state.processes[record.id] = record
                 ids.append(record.id)
                 environment.capture(context.home, record.id, os.environ)
+                faultpoints.reach("run.captured")
             stack.enter_context(context.store.claim(ids))
     except BaseException:
         for i in ids:

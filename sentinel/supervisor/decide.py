@@ -64,7 +64,13 @@ def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = F
     if limit is not None and runtime.failures >= limit:
         return GiveUp()
     due = restart_due(record)
-    return Start(automatic=True) if now >= due else WakeAt(due)
+    return Start(automatic=True) if now >= due or _was_stepped_back(record, now) else WakeAt(due)
+
+
+def _was_stepped_back(record: Record, now: float) -> bool:
+    """Whether the wall clock is before the end it would wait from: it may never get there."""
+    last = record.runtime.last_exit
+    return last is not None and last.at is not None and now < last.at - 1.0
 
 
 def _engine_lost(last: Exit | None) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sentinel import names
+from sentinel import faultpoints, names
 from sentinel.backends.base import Backend
 from sentinel.errors import Conflict, LaunchError, NotFound, Unsupported, UsageError
 from sentinel.model import Desired, Group, Record, State
@@ -79,6 +79,7 @@ def add(context: Context, name: str, tokens: Sequence[str], *, restart: bool = F
         already = {r.id for r in records if r.spec.group == name}
         for record in records:
             record.spec.group = name
+    faultpoints.reach("group.added")
     return _applied(context, records, already, restart)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sentinel import faultpoints
 from sentinel.backends.base import Launch, Results, Started
 from sentinel.errors import LaunchError, SentinelError
 from sentinel.identity import boot_id
@@ -41,8 +42,10 @@ def launch(context: Context, state: State, starts: Sequence[tuple[Record, bool]]
             answers[record.id] = Launched(run, automatic, LaunchError(f"cannot start {record.name}"))
         except SentinelError as error:
             answers[record.id] = Launched(run, automatic, error)
+    faultpoints.reach("launch.starting")
     for i, outcome in _start(context, ready).items():
         answers[i].outcome = outcome
+    faultpoints.reach("launch.started")
     return answers
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from sentinel import faultpoints
 from sentinel.backends.resolve import Choice, resolve
 from sentinel.errors import SentinelError, UsageError
 from sentinel.model import Desired, Record
@@ -55,7 +56,9 @@ def _move_one(context: Context, id: int, choice: Choice) -> Done:
     if error is not None:
         answer.error = error
         return answer
+    faultpoints.reach("move.stopped")
     _place(context, id, choice.name, choice.scope)
+    faultpoints.reach("move.placed")
     if not was_running:
         context.engine_of(before).forget([before])
         return answer

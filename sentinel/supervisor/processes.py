@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
-from sentinel import names
+from sentinel import faultpoints, names
 from sentinel.backends.base import Seen, Started
 from sentinel.errors import NotFound, SentinelError
 from sentinel.model import Desired, Record, State, Status
-from sentinel.supervisor import launching
+from sentinel.supervisor import launching, leftovers
 from sentinel.supervisor.api import Done, Outcome
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.reconcile import settle
@@ -107,6 +107,7 @@ def clean(context: Context) -> Outcome:
         over = (Status.STOPPED, Status.EXITED, Status.FAILED)
         gone = [r for r in records if status_of(r, seen[r.id], context.now()) in over]
         remove(context, gone)
+        leftovers.sweep(context.home, state)
     return Outcome([Done(r.id, r.name, group=r.spec.group) for r in gone])
 
 
@@ -122,11 +123,14 @@ def remove(context: Context, records: Iterable[Record]) -> None:
         for record in gone:
             state.processes.pop(record.id, None)
             ports.free_of(state, record.id)
+    faultpoints.reach("delete.removed")
     for engine, group in context.by_engine(gone):
         engine.forget(group)
     for record in gone:
         environment.forget(context.home, record.id)
+        faultpoints.reach("delete.forgot")
         remove_logs(context.home, record.name)
+    leftovers.sweep(context.home, state)
 
 
 def _records(state: State, ids: Iterable[int]) -> list[Record]:
@@ -205,8 +209,10 @@ def _stop(
         if progress:
             progress(down, len(records))
 
+    faultpoints.reach("stop.wanted")
     for engine, group in context.by_engine(records):
         errors.update(engine.stop(group, force=force, reason=reason, told=told))
+    faultpoints.reach("stop.done")
     return errors
 
 

@@ -11,6 +11,7 @@ from sentinel.supervisor import launching
 from sentinel.supervisor.absorb import absorb
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.decide import Action, GiveUp, Nothing, Start, Stop, WakeAt, decide
+from sentinel.supervisor.missed import tell_missed
 
 AGAIN = 0.05  # seconds until the next look at what could not be started
 
@@ -182,6 +183,7 @@ def _save(
     with context.store.change(durable=False) as state:
         records = [state.processes[i] for i in touched if i in state.processes]
         for record in records:
+            tell_missed(context, record, seen[record.id], now)
             if record.id in changed:
                 absorb(record, seen[record.id], now)
                 if ends := seen[record.id].exits:

@@ -123,3 +123,10 @@ def test_what_was_stopped_for_its_health_or_memory_restarts_with_any_policy(reas
     assert ends_in_restart(record(mode=Restart.ON_FAILURE, end=stopped))
     assert ends_in_restart(record(mode=Restart.ALWAYS, end=stopped))
     assert not ends_in_restart(record(mode=Restart.NO, end=stopped))
+
+
+def test_a_clock_that_is_stepped_back_delays_no_restart() -> None:
+    one = record(mode=Restart.ALWAYS, end=Exit(1, code=1, at=NOW), quick=20)
+    assert decide(one, False, NOW) == WakeAt(NOW + LONGEST_DELAY)
+    assert decide(one, False, NOW - 3600.0) == Start(automatic=True)
+    assert decide(one, False, NOW + 3600.0) == Start(automatic=True)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sentinel import identity
 from sentinel.backends.base import Launch, LogSource, Results, Seen, Started
 from sentinel.backends.native.client import (
+    Ended,
     Keeper,
     KeeperGone,
     SpawnReply,
@@ -95,10 +96,12 @@ class NativeBackend:
 
     def see(self, records: Sequence[Record]) -> Mapping[int, Seen]:
         """See Backend.see."""
-        told = self._tell(records)
+        told, unsaved = self._tell(records)
         seen = {record.id: _seen(told.get(record.id)) for record in records}
-        for ended in read_exits(self.home, {record.id for record in records}):
-            seen[ended.id].exits.append(ended.exit)
+        written = read_exits(self.home, {record.id for record in records})
+        for ended in sorted((*written, *unsaved), key=lambda ended: (ended.id, ended.exit.run)):
+            if ended.id in seen and ended.exit not in seen[ended.id].exits:
+                seen[ended.id].exits.append(ended.exit)
         return seen
 
     def forget_exits(self, records: Mapping[int, int]) -> None:
@@ -195,11 +198,12 @@ class NativeBackend:
             self._keeper = Keeper.connect(self.home, start=False)
         return self._keeper is not None or any(_may_live(record) for record in records)
 
-    def _tell(self, records: Sequence[Record]) -> dict[int, Told]:
+    def _tell(self, records: Sequence[Record]) -> tuple[dict[int, Told], list[Ended]]:
+        """What the keeper has, and the ends that it could not write down yet: their files come later."""
         if not records or not self._wanted(records):
-            return {}
+            return {}, []
         ids = [record.id for record in records]
-        told = self._with_keeper(lambda keeper: keeper.tell(ids))
+        told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all(ids))
         lost = [r for r in records if r.id not in told and _may_live(r)]
         if lost:  # what a killed keeper left and its journal did not name
             self._with_keeper(
@@ -218,8 +222,8 @@ class NativeBackend:
                     ]
                 )
             )
-            told = self._with_keeper(lambda keeper: keeper.tell(ids))
-        return told
+            told, unsaved = self._with_keeper(lambda keeper: keeper.tell_all(ids))
+        return told, unsaved
 
 
 

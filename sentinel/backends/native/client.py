@@ -142,12 +142,17 @@ class Keeper:
 
     def tell(self, ids: Sequence[int] | None = None) -> dict[int, Told]:
         """The processes the keeper has, by id: all, or of these ids."""
-        request = {} if ids is None else {"ids": list(ids)}
-        return {int(id): told for id, told in self._ask("tell", [request])[0]["processes"].items()}
+        return self.tell_all(ids)[0]
 
     def unsaved_exits(self) -> list[Ended]:
         """Exit records that the keeper could not write yet (a full disk) and holds in memory."""
-        return [ended for one in self._ask("tell", [{}])[0]["unsaved"] if (ended := _ended(one)) is not None]
+        return self.tell_all()[1]
+
+    def tell_all(self, ids: Sequence[int] | None = None) -> tuple[dict[int, Told], list[Ended]]:
+        """`tell` and `unsaved_exits` at once."""
+        answer = self._ask("tell", [{} if ids is None else {"ids": list(ids)}])[0]
+        unsaved = [ended for one in answer["unsaved"] if (ended := _ended(one)) is not None]
+        return {int(id): told for id, told in answer["processes"].items()}, unsaved
 
     def pids(self, ids: Iterable[int]) -> dict[int, list[int]]:
         """All processes of each tree, the main one first (if it lives). Ids that do not run are left out."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sentinel.backends.native.backend import NativeBackend
 from sentinel.backends.native.client import Keeper, KeeperGone
@@ -16,7 +17,7 @@ from sentinel.errors import SentinelError
 from sentinel.model import State
 from sentinel.notify import notify, watchdog_interval
 from sentinel.paths import Home
-from sentinel.supervisor import helper
+from sentinel.supervisor import helper, leftovers
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.daemon.logwatch import LogWatch
 from sentinel.supervisor.daemon.memory import MemoryWatch
@@ -55,6 +56,7 @@ class Daemon:
         Raises:
             SentinelError: the home can't be used.
         """
+        leftovers.sweep(self.home, self.context.store.read())
         self._open_wakeup()
         self._open_fifo()
         self._selector.register(self.health.fileno(), selectors.EVENT_READ, self._probed)
@@ -77,8 +79,7 @@ class Daemon:
             self._round()
             timeout = self._timeout()
             for key, _ in self._selector.select(timeout):
-                work: Callable[[], None] = key.data
-                work()
+                self._guard(key.data)
             if not self.home.run.is_dir():
                 say(f"{self.home.run} is gone: ending")
                 return
@@ -90,20 +91,25 @@ class Daemon:
         now = time.time()
         if self._due is not None and now >= self._due:
             self._all, self._due = True, None
+        self._guard(self._work)
+
+    def _work(self) -> None:
+        self._listen()
+        if self._all or self._ended:
+            self._reconcile()
+        self.health.round()
+        self.memory.round()
+        self.logs.round()
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """The daemon must outlive what goes wrong, a bug of ours too: it is logged, and all is tried again later."""
         try:
-            self._listen()
-            if self._all or self._ended:
-                self._reconcile()
-            self.health.round()
-            self.memory.round()
-            self.logs.round()
+            work()
         except SentinelError as error:
             say(str(error))
             self._retry(TROUBLE)
-        except Exception:  # the daemon must outlive a bug of ours: it is logged, and tried again later
-            import traceback
-
-            say(traceback.format_exc())
+        except Exception as error:
+            say(_traceback(error))
             self._retry(TROUBLE)
 
     def _reconcile(self) -> None:
@@ -253,8 +259,19 @@ def _ended(pid: int) -> bool:
         return True
 
 
+def _traceback(error: Exception) -> str:
+    """As much as can be told: what is out of descriptors can't import the module either."""
+    try:
+        import traceback
+
+        return "".join(traceback.format_exception(error))
+    except OSError:
+        return f"{type(error).__name__}: {error}"
+
+
 def say(text: str) -> None:
-    """A line in the daemon's log."""
+    """A line in the daemon's log. A full disk does not keep the daemon from its work."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    for line in text.rstrip().splitlines():
-        print(f"{stamp} {line}", file=sys.stdout, flush=True)
+    with suppress(OSError):
+        for line in text.rstrip().splitlines():
+            print(f"{stamp} {line}", file=sys.stdout, flush=True)

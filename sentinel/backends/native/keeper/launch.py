@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from sentinel import identity
+from sentinel import faultpoints, identity
 
 from . import system
 from .notify import Notify
@@ -94,11 +94,13 @@ class Launcher:
         """It runs when this returns."""
         id, run, started_at = order["id"], order["run"], time.time()
         self._keeper.journal.trying(id, run, started_at, order.get("stop_timeout", 10.0))
+        faultpoints.reach("keeper.trying")
         try:
             pid = spawn_directly(order, env, UMASK)
         except BaseException:
             self._keeper.journal.ended(id, run)
             raise
+        faultpoints.reach("keeper.spawned")
         process = self._describe(order, pid, started_at)
         self._keeper.journal.began(line_of(process))
         return process
@@ -117,6 +119,7 @@ class Launcher:
             raise
         if pid == 0:
             run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at), keeper)
+        faultpoints.reach("keeper.forked")
         os.close(tell)
         os.set_blocking(report, False)
         launch.report = report
@@ -161,6 +164,7 @@ class Launcher:
 
     def _succeed(self, launch: Launch, process: Process) -> None:
         del self.by_id[process.id]
+        faultpoints.reach("keeper.executed")
         self._keeper.began(process)
         answer = {"pid": process.pid, "start": process.start, "started_at": process.started_at}
         launch.connection.reply(launch.seq, {**answer, "run": process.run})

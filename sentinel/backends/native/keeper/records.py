@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sentinel import identity
+from sentinel import faultpoints, identity
 
 from .wire import encode
 
@@ -24,7 +24,9 @@ def write_exit(directory: str, record: Message) -> bool:
         except FileNotFoundError:
             os.mkdir(directory, 0o700)
             _write(temporary, encode(record))
+        faultpoints.reach("keeper.exit-written")
         os.rename(temporary, f"{directory}/{name}.json")
+        faultpoints.reach("keeper.exit-recorded")
     except OSError:
         try:
             os.unlink(temporary)

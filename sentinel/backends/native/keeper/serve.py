@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import time
 
-from sentinel import identity
+from sentinel import faultpoints, identity
 
 from . import handover, notify, system
 from .clients import Clients
@@ -110,11 +109,8 @@ class Keeper:
         """A fault of ours is written down, and costs what it happened to, not the keeper."""
         try:
             function(*arguments)
-        except Exception:
-            import traceback
-
-            traceback.print_exc(file=sys.stderr)
-            sys.stderr.flush()
+        except Exception as error:
+            complain(_traceback(error))
             return False
         return True
 
@@ -247,6 +243,7 @@ class Keeper:
             if (launch := self.launcher.by_pid.get(pid)) is not None:
                 self.guard(self.launcher.finish, launch, True)
             if (process := self._by_pid.pop(pid, None)) is not None:
+                faultpoints.reach("keeper.reaped")
                 process.ended = death(status, time.time(), process.reason())
                 ended.append(process)
             else:
@@ -280,6 +277,7 @@ class Keeper:
         now = time.monotonic()
         if process.ending is None:
             process.ending = Ending(process, self.forest, reason, number, timeout, now)
+            faultpoints.reach("keeper.stopping")
         else:
             process.ending.hasten(now, timeout)
         return process.ending
@@ -307,6 +305,7 @@ class Keeper:
         record = exit_record(process)
         self._save([record])
         self.journal.ended(process.id, process.run)
+        faultpoints.reach("keeper.exit-noted")
         self.clients.tell_listeners("exit", record)
         for connection, seq in process.ending.waiters if process.ending is not None else ():
             connection.reply(seq, {"id": process.id})
@@ -320,7 +319,7 @@ class Keeper:
         try:
             self.journal.open([line_of(process) for process in self.processes.values()])
         except OSError as error:
-            sys.stderr.write(f"cannot write {self.journal.path}: {error}\n")
+            complain(f"cannot write {self.journal.path}: {error}")
 
     def _save(self, records: list[dict[str, object]]) -> None:
         """Write exit records; what can't be written now is kept, told and tried again."""
@@ -341,6 +340,24 @@ class Keeper:
         for pid in self.forest.strays():
             for number in numbers:
                 system.signal_pid(pid, None, number)
+
+
+def complain(text: str) -> None:
+    """A line in the keeper's log. A full disk must not end the keeper."""
+    try:
+        os.write(2, text.encode(errors="backslashreplace") + b"\n")
+    except OSError:
+        pass
+
+
+def _traceback(error: Exception) -> str:
+    """As much as can be told: who is out of descriptors can't import the module either."""
+    try:
+        import traceback
+
+        return "".join(traceback.format_exception(error))
+    except OSError:
+        return f"{type(error).__name__}: {error}"
 
 
 TYPE_CHECKING = False

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import stat
 
+from sentinel import faultpoints
+
 from . import system
 from .system import signals
 
@@ -97,7 +99,9 @@ def run_child(
         _become_user(order, step)
         step[0] = "cwd"
         os.chdir(order["cwd"])
+        faultpoints.reach("child.unnoted")
         journal()
+        faultpoints.reach("child.noted")
         if os.getppid() != parent:
             os._exit(127)  # the keeper was killed, and the next may have read its journal already
         step[0] = "exec"

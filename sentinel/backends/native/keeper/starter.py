@@ -11,11 +11,13 @@ import sys
 import time
 
 import sentinel
+from sentinel import faultpoints
 from sentinel.errors import BackendError
 from sentinel.paths import Home
 
 KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-PASSED_ON = ("SENTINEL_PORTABLE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # all the environment a keeper gets
+# all the environment that a keeper gets
+PASSED_ON = ("SENTINEL_PORTABLE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", *faultpoints.PASSED_ON)
 
 
 def start_keeper(home: Home, deadline: float) -> None:
@@ -31,10 +33,10 @@ def start_keeper(home: Home, deadline: float) -> None:
     try:
         lock = os.open(home.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _launch(home, lock, deadline)
-        except BlockingIOError:
-            time.sleep(0.003)
+            if _locked(lock):
+                _launch(home, lock, deadline)
+            else:
+                time.sleep(0.003)
         finally:
             os.close(lock)
     except OSError as error:
@@ -42,6 +44,15 @@ def start_keeper(home: Home, deadline: float) -> None:
         raise BackendError(
             f"cannot start the keeper: {reason}", f"check {home.run} and its permissions"
         ) from error
+
+
+def _locked(lock: int) -> bool:
+    """Not around the launch: that it is out of processes is EAGAIN too."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _launch(home: Home, lock: int, deadline: float) -> None:

@@ -1,0 +1,206 @@
+"""No space, a read-only file system, no descriptors, no processes, no home: refused in a sentence, nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lab
+import pytest
+from faultlab import CRASHED, REFUSED, House
+
+Mount = Callable[..., None]
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mount something for the test; unmounted after it, and asserted to be."""
+    if os.geteuid() != 0:
+        lab.skip("only root can mount")
+    made: list[Path] = []
+
+    def do(where: Path, *args: str) -> None:
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        subprocess.run(["mount", *args, str(where)], check=True)
+        made.append(where)
+
+    yield do
+    for where in reversed(made):  # busy until the keeper has ended
+        lab.eventually(lambda where=where: subprocess.run(["umount", str(where)], check=False).returncode == 0)
+    problems = lab.end_everything(tmp_path, set())
+    assert not problems, "the test left things behind:\n" + "\n".join(problems)
+
+
+@pytest.fixture
+def mounted(mount: Mount, tmp_path: Path) -> Iterator[House]:
+    """A home that ends before its file system does."""
+    made = House(tmp_path / "home", tmp_path / "marks")
+    yield made
+    made.close()
+
+
+def test_a_full_disk(mounted: House, mount: Mount) -> None:
+    house = mounted
+    mount(house.root, "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs")
+    house.run("pin")
+    first = house.run("w")
+    house.daemon_up(log=house.home.daemon_log)
+    filler = house.root / "filler"
+    _fill(filler)
+    assert house.forked(lambda s: s.run(house.request("more"))) == REFUSED
+    assert house.forked(lambda s: s.stop(["w"])) == REFUSED
+    assert house.copies("w") == [first]
+    os.kill(first, signal.SIGKILL)
+    lab.eventually(lambda: not lab.alive(first))
+    assert house.forked(lambda s: s.list()) in (0, REFUSED)
+    keeper = house.keeper_pid()
+    assert "w" in [record.name for record in house.state().processes.values()]
+    filler.unlink()
+    assert house.keeper_pid() == keeper
+    assert house.daemons[0].poll() is None
+    second = house.only_copy("w")
+    assert second != first
+    assert house.exits("w")[0] == {"run": 1, "exit_signal": 9, "clean": False}
+    assert [each["run"] for each in house.exits("w")] == list(range(1, len(house.starts("w"))))
+    house.run("more")
+    house.check_no_orphans()
+    house.check_no_leaks()
+
+
+def _fill(path: Path) -> None:
+    """Until not a byte is free."""
+    with path.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC  # noqa: PT017
+
+
+def test_a_read_only_file_system(mounted: House, mount: Mount) -> None:
+    house = mounted
+    pid = house.run("w")
+    mount(house.root, "--bind", str(house.root))
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(house.root)], check=True)
+    assert [view.name for view in house.supervisor.list().processes] == ["w"]
+    for work in (
+        lambda s: s.run(house.request("more")),
+        lambda s: s.stop(["w"]),
+        lambda s: s.restart(["w"]),
+        lambda s: s.delete(["w"]),
+        lambda s: s.group_create("g", {}, None),
+    ):
+        assert house.forked(work) == REFUSED
+    assert house.copies("w") == [pid]
+    subprocess.run(["mount", "-o", "remount,bind,rw", str(house.root)], check=True)
+    house.supervisor.restart(["w"])
+    assert house.only_copy("w") != pid
+
+
+def test_a_home_that_is_removed(house: House) -> None:
+    pid = house.run("w")
+    daemon = house.daemon_up()
+    shutil.rmtree(house.root)
+    os.kill(pid, signal.SIGKILL)  # nobody else can: what the home knew is gone
+    assert daemon.wait(lab.WITHIN) == 0
+    new = house.run("new")
+    assert house.view("new").pid == new
+    assert not house.copies("w")
+
+
+def test_hardly_any_descriptors_for_a_command(house: House) -> None:
+    house.run("w")
+    last = house.only_copy("w")
+    for spare in range(7):
+
+        def few(spare: int = spare) -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            taken = _take_descriptors()
+            for fd in taken[len(taken) - spare :]:
+                os.close(fd)
+
+        for work in (lambda s: s.list(), lambda s: s.restart(["w"]), lambda s: s.run(house.request("more"))):
+            assert house.forked(work, prepare=few) != CRASHED, spare
+        if "more" in house.supervisor.names():
+            house.supervisor.delete(["more"])
+        last = house.only_copy("w")
+    assert last
+    house.check_no_orphans()
+    house.check_no_leaks()
+
+
+def _take_descriptors() -> list[int]:
+    taken = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        return taken
+
+
+def test_no_descriptors_for_the_keeper_and_the_daemon(house: House) -> None:
+    house.run("pin")
+    first = house.run("w")
+    daemon = house.daemon_up()
+    os.kill(first, signal.SIGKILL)
+    first = lab.eventually(lambda: [pid for pid in house.copies("w") if pid != first])[0]  # so it works
+    keeper = house.keeper_pid()
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in (daemon.pid, keeper)}
+    for pid in before:
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, before[pid][1]))
+    os.kill(first, signal.SIGKILL)
+    lab.eventually(lambda: not lab.alive(first))
+    for pid, limits in before.items():
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert house.only_copy("w") != first
+    assert lab.alive(keeper)
+    assert daemon.poll() is None
+    assert house.exits("w")[0]["exit_signal"] == signal.SIGKILL
+    house.check_no_orphans()
+
+
+def test_no_processes_left(tmp_path: Path) -> None:
+    """RLIMIT_NPROC holds for everybody but root."""
+    if os.geteuid() != 0:
+        lab.skip("only root can become somebody else")
+    uid = "61753"  # nobody's
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, int(uid), int(uid))
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=+dac_read_search",
+              "--ambient-caps=+dac_read_search"]  # fmt: skip
+    env = {**os.environ, "SENTINEL_HOME": str(home), "HOME": str(home), "SENTINEL_BACKEND": "native"}
+
+    def sentinel(*args: str, processes: str = "64") -> subprocess.CompletedProcess[str]:
+        argv = [*become, "prlimit", f"--nproc={processes}", sys.executable, "-m", "sentinel", *args]
+        return subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, timeout=lab.WITHIN, check=False)
+
+    refused = sentinel("run", "sleep 1000", "--name", "w", processes="1")
+    assert refused.returncode == 1, refused
+    assert refused.stderr.startswith("error: cannot start"), refused
+    assert "Traceback" not in refused.stderr
+    done = sentinel("run", "sleep 1000", "--name", "w", "--instances", "2")
+    assert done.returncode == 0, done
+    assert sentinel("delete", "w-1", "w-2").returncode == 0
+    assert not lab.end_everything(tmp_path, set())
+
+
+def test_the_oom_killer_takes_a_process(house: House) -> None:
+    """SIGKILL from outside to the main process, while children of it live: all of the tree ends before a restart."""
+    script = '/bin/sh -c "echo \\$\\$ >>$0; sleep 1000" $0 & echo $$ >>"$0"; wait'
+    first = house.run("w", ["/bin/sh", "-c", script, str(house.marks / "w.starts")])
+    old = lab.eventually(lambda: house.starts("w") if len(house.starts("w")) == 2 else [])
+    house.daemon_up()
+    os.kill(first, signal.SIGKILL)
+    lab.eventually(lambda: lab.gone(*old))
+    lab.eventually(lambda: len(house.copies("w")) == 2)
+    assert house.exits("w") == [{"run": 1, "exit_signal": 9, "clean": False}]
