@@ -1,20 +1,24 @@
 """Tables of plain text: padded for a pipe, fitted into the width of a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sentinel.cli.text import BOLD, coloured, escape, fit, pad, width
 
 
 class Column:
-    """One column. `least` is how narrow it may become, `order` which is narrowed first; 0: never."""
+    """One column. `least` is how narrow it may become, `order` which is narrowed first; 0: never.
 
-    __slots__ = ("least", "order", "right", "title")
+    `fair`: what it keeps until the others had to give as well.
+    """
 
-    def __init__(self, title: str, *, right: bool = False, least: int = 0, order: int = 0) -> None:
+    __slots__ = ("fair", "least", "order", "right", "title")
+
+    def __init__(self, title: str, *, right: bool = False, least: int = 0, order: int = 0, fair: int = 0) -> None:
         self.title = title
         self.right = right
-        self.least = least
+        self.least = max(least, len(title))
         self.order = order
+        self.fair = max(fair, self.least)
 
 
 class Table:
@@ -49,15 +53,23 @@ class Table:
         """Take from the columns that may shrink, in their order, until all fits; the gap between them."""
         for gap in (2, 1):
             over = sum(widths) + gap * (len(widths) - 1) - columns
-            for order in sorted({column.order for column in self.columns if column.order}):
-                for at, column in enumerate(self.columns):
-                    if column.order == order and over > 0:
-                        taken = min(over, max(0, widths[at] - max(column.least, len(column.title))))
-                        widths[at] -= taken
-                        over -= taken
+            for at, floor in self._steps():
+                if over > 0:
+                    taken = min(over, max(0, widths[at] - floor))
+                    widths[at] -= taken
+                    over -= taken
             if over <= 0:
                 return gap
         return 1
+
+    def _steps(self) -> Iterator[tuple[int, int]]:
+        """(column, how narrow it may become in this step)"""
+        order = sorted((at for at, column in enumerate(self.columns) if column.order), key=self._order)
+        yield from ((at, self.columns[at].fair) for at in order if self.columns[at].fair > self.columns[at].least)
+        yield from ((at, self.columns[at].least) for at in order)
+
+    def _order(self, at: int) -> int:
+        return self.columns[at].order
 
     def _row(
         self,

@@ -11,10 +11,10 @@ from sentinel.supervisor.api import Done, GroupView
 
 MASK = "***"
 COLUMNS = (
-    Column("NAME", least=12, order=3),
+    Column("NAME", least=12, order=3, fair=20),
     Column("PROCESSES", least=16, order=2),
     Column("ENV", least=12, order=1),
-    Column("ENV FILE", least=12, order=2),
+    Column("ENV FILE", least=12, order=2, fair=24),
     Column("LIMITS", order=4),
 )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EMPTY = "No processes; start one with: sentinel run COMMAND --name NAME"
 COLUMNS = (
     Column("ID", right=True),
-    Column("NAME", least=12, order=3),
+    Column("NAME", least=12, order=3, fair=24),
     Column("PID", right=True),
     Column("STATUS"),
     Column("CPU", right=True),
@@ -26,7 +26,7 @@ COLUMNS = (
     Column("RESTART", order=6),
     Column("USER", least=4, order=5),
     Column("GROUP", order=2),
-    Column("COMMAND", least=12, order=1),
+    Column("COMMAND", least=12, order=1, fair=28),
 )
 STATUS_COLUMN = 3
 STATUS_COLOURS = {
