@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import facts
 from reference import option_text, sections, usage
 
+from sentinel.cli import spec
 from sentinel.cli.spec import Command, Option
 
 _ABOUT = (
@@ -46,8 +47,10 @@ def _command(command: Command) -> Iterator[str]:
         yield from (".PP", escape(command.text))
     if command.aliases:
         yield from (".PP", escape(f"Also: {', '.join(command.aliases)}."))
-    for option in command.options:
-        yield from (".TP", _flags(option), escape(option_text(option)))
+    for title, options in spec.sections(command).items():
+        yield from ((".PP", f"\\fI{escape(title)}\\fR") if title != "Options" else ())
+        for option in options:
+            yield from (".TP", _flags(option), escape(option_text(option)))
     if command.examples:
         yield from (".PP", "Examples:", ".PP", ".nf", ".RS 4", *map(escape, command.examples), ".RE", ".fi")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import facts
 
+from sentinel.cli import spec
 from sentinel.cli.commands import COMMANDS, GROUP_SECTION, GROUPS, SECTIONS
 from sentinel.cli.spec import Argument, Command, Option
 
@@ -85,10 +86,9 @@ def _command(command: Command) -> Iterator[str]:
     if command.aliases:
         yield from ("", f"Also: {', '.join(f'`{alias}`' for alias in command.aliases)}.")
     yield ""
-    if command.options:
-        yield from table(
-            ("Option", "Meaning"), [(f"`{option_name(one)}`", option_text(one)) for one in command.options]
-        )
+    for title, options in spec.sections(command).items():
+        heading = "Option" if title == "Options" else title
+        yield from table((heading, "Meaning"), [(f"`{option_name(one)}`", option_text(one)) for one in options])
         yield ""
     if command.examples:
         yield from ("```sh", *command.examples, "```", "")
