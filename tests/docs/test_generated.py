@@ -45,6 +45,18 @@ def test_the_manual_page_is_well_formed() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_pictures_of_the_pages_are_there_and_well_formed() -> None:
+    import re
+    from xml.etree import ElementTree
+
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    link = re.compile(r"!\[[^]]*\]\(([^)]+\.svg)\)")
+    shown = {page.parent / path for page in pages for path in link.findall(page.read_text())}
+    assert shown
+    for path in shown:
+        assert "".join(ElementTree.parse(path).getroot().itertext()).strip().startswith("$")
+
+
 @pytest.mark.parametrize("command", commands.COMMANDS.values(), ids=lambda one: one.name)
 def test_every_example_of_the_help_means_something(command: commands.Command) -> None:
     import shlex
