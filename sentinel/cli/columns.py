@@ -1,8 +1,12 @@
 """Tables of plain text: padded for a pipe, fitted into the width of a terminal."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from sentinel.cli.text import BOLD, coloured, escape, fit, pad, width
+from sentinel.cli.text import BOLD, coloured, escape, fit, has_colour, pad, terminal_size, width
+
+if TYPE_CHECKING:
+    from sentinel.cli.output import Output
 
 
 class Column:
@@ -41,6 +45,11 @@ class Table:
         titles = [column.title for column in self.columns]
         head = self._row(titles, widths, gap, columns, [BOLD if colour else ""] * len(titles))
         return [head, *self._body(widths, gap, columns, colour)]
+
+    def on(self, out: "Output") -> list[str]:
+        """The table as it fits where it is printed."""
+        columns = terminal_size(out.out)[0] if out.on_terminal else None
+        return self.lines(columns, colour=has_colour(out.out))
 
     def _body(self, widths: list[int], gap: int, columns: int | None, colour: bool) -> list[str]:
         colours = self.colours if colour else {}

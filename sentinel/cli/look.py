@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sentinel.cli.call import Call
 from sentinel.cli.columns import Column, Table
 from sentinel.cli.events import sentence
-from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, pad, terminal_size
+from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, pad
 from sentinel.errors import UsageError
 from sentinel.quantities import human_duration, human_size
 from sentinel.supervisor.api import JSON_KEYS, Listing, ProcessView
@@ -73,9 +73,7 @@ def as_data(view: ProcessView) -> dict[str, Any]:
 
 
 def table_lines(out: "Output", processes: Sequence[ProcessView]) -> list[str]:
-    table = Table(COLUMNS, [row(one) for one in processes], colours(processes))
-    columns = terminal_size(out.out)[0] if out.on_terminal else None
-    return table.lines(columns, colour=has_colour(out.out))
+    return Table(COLUMNS, [row(one) for one in processes], colours(processes)).on(out)
 
 
 def row(view: ProcessView) -> list[str]:
