@@ -58,6 +58,17 @@ DAEMON = {
     "uptime_seconds": "how long it has been running, or null",
 }
 
+STARTUP = {
+    "system": "`systemd` or `launchd`",
+    "scope": "`user` or `system`",
+    "name": "of the unit or the job",
+    "file": "where it is",
+    "installed": "whether it is there",
+    "ok": "whether it would work",
+    "checks": "a list: `name`, `ok`, `message`, `hint`",
+    "warnings": "what to know besides",
+}
+
 _ACTS = "a list with an object for each process"
 JSON: dict[str, tuple[str, dict[str, str]]] = {  # command: what it prints, and the keys
     **dict.fromkeys(
@@ -101,6 +112,43 @@ JSON: dict[str, tuple[str, dict[str, str]]] = {  # command: what it prints, and 
     "port allocate": ("an object", PORT),
     "port list": ("a list with an object for each port", PORT),
     "port free": ("an object", PORT),
+    **dict.fromkeys(("startup install", "startup uninstall", "startup status"), ("an object", STARTUP)),
+    **dict.fromkeys(("startup run", "startup end"), (_ACTS, DONE)),
+    "export": (
+        "an object",
+        {
+            "files": "paths of the files that were written",
+            "text": "what was made, where no directory was given; else null",
+            "warnings": "sentences about what has no counterpart",
+        },
+    ),
+    "import": (
+        "an object",
+        {
+            "format": "what the file is",
+            "dry_run": "whether nothing was created",
+            "groups": "names of the groups it has",
+            "sections": "a list: `title`, `line`, `processes` (names), and `options`, each with `line`, `option`, "
+            "`value`, `verdict` (`mapped`, `approximated` or `dropped`), `to` and `note`",
+            "processes": "a list as of `run`",
+            "warnings": "what to know besides",
+        },
+    ),
+    "doctor": (
+        "an object",
+        {
+            "ok": "false where there is a problem",
+            "checks": "a list: `name`, `status` (`ok`, `warning`, `problem` or `skipped`), `message`, `repair` "
+            "(a command, or null)",
+        },
+    ),
+    "selftest": (
+        "an object",
+        {
+            "passed": "whether all promises were kept",
+            "backends": "{backend: `available`, `why` (it is not), and `promises`, a list}",
+        },
+    ),
     **dict.fromkeys(("daemon start", "daemon stop", "daemon status"), ("an object", DAEMON)),
 }
 

@@ -22,7 +22,10 @@ _ClickUsageError: Any = typer.BadParameter.__bases__[0]
 _WORD = re.compile(r"""(?:--?[a-z][\w-]* (?!-))?(?:"[^"]*"|'[^']*'|[^\s"'])+""")  # an option has its value beside it
 _CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
 
-INTRODUCTION = "Keep servers and workers running: by sentinel's own daemon, or by systemd.\n\n'sentinel COMMAND --help' tells more, with examples."
+INTRODUCTION = """\
+Keep servers and workers running: by sentinel's own daemon, or by systemd.
+
+'sentinel COMMAND --help' tells more, with examples."""
 MAIN_EXAMPLES = (
     'sentinel run "python3 -m http.server 8000" --name web --restart',
     "sentinel list",
