@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-from sentinel.backends.table import REFUSED, ROWS
 from sentinel.errors import Unsupported
 from sentinel.model import Group, Spec
 
@@ -21,7 +20,12 @@ def refuse(place: str, spec: Spec | None, group: Group | None) -> None:
     Raises:
         Unsupported: the first of what is asked for that can't be honoured in this place.
     """
-    for key in (*_of_process(spec), *_of_group(group)):
+    asked = [*_of_process(spec), *_of_group(group)]
+    if not asked:
+        return
+    from sentinel.backends.table import REFUSED, ROWS
+
+    for key in asked:
         cell = ROWS[key].cells[place]
         if cell.how == REFUSED or (cell.root_only and os.geteuid() != 0):
             raise Unsupported(cell.message, cell.hint)
