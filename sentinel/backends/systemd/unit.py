@@ -12,7 +12,6 @@ from sentinel.backends.systemd import environment, exits
 from sentinel.backends.systemd.bus import Value
 from sentinel.errors import LaunchError, Unsupported
 from sentinel.model import Restart, Spec
-from sentinel.quantities import ionice_parts
 
 Properties = list[tuple[str, Value]]
 
@@ -137,6 +136,8 @@ def _limits(spec: Spec) -> Properties:
     if limits.nice is not None:
         properties.append(("Nice", Value("i", limits.nice)))
     if limits.ionice is not None:
+        from sentinel.quantities import ionice_parts
+
         kind, level = ionice_parts(limits.ionice)
         properties.append(("IOSchedulingClass", Value("i", kind)))
         if kind != IDLE:
