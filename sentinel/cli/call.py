@@ -58,6 +58,12 @@ class Call:
         finally:
             progress.clear()
 
+    def perform(self, verb: str, work: Callable[..., "Outcome"], told: Told, nothing: str = "nothing to do") -> int:
+        """Do it, showing how far it is, and tell the outcome."""
+        with self.progress(verb) as progress:
+            outcome = work(progress=progress)
+        return self.tell(outcome, told, nothing)
+
     def tell(self, outcome: "Outcome", told: Told, nothing: str = "nothing to do") -> int:
         """Print what was done to each process, what to know besides, and what failed."""
         failures = [(one.name, one.error) for one in outcome.done if one.error]

@@ -1,20 +1,28 @@
 """Tables of plain text: padded for a pipe, fitted into the width of a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from sentinel.cli.text import BOLD, coloured, escape, fit, pad, width
+from sentinel.cli.text import BOLD, coloured, escape, fit, has_colour, pad, terminal_size, width
+
+if TYPE_CHECKING:
+    from sentinel.cli.output import Output
 
 
 class Column:
-    """One column. `least` is how narrow it may become, `order` which is narrowed first; 0: never."""
+    """One column. `least` is how narrow it may become, `order` which is narrowed first; 0: never.
 
-    __slots__ = ("least", "order", "right", "title")
+    `fair`: what it keeps until the others had to give as well.
+    """
 
-    def __init__(self, title: str, *, right: bool = False, least: int = 0, order: int = 0) -> None:
+    __slots__ = ("fair", "least", "order", "right", "title")
+
+    def __init__(self, title: str, *, right: bool = False, least: int = 0, order: int = 0, fair: int = 0) -> None:
         self.title = title
         self.right = right
-        self.least = least
+        self.least = max(least, len(title))
         self.order = order
+        self.fair = max(fair, self.least)
 
 
 class Table:
@@ -38,6 +46,11 @@ class Table:
         head = self._row(titles, widths, gap, columns, [BOLD if colour else ""] * len(titles))
         return [head, *self._body(widths, gap, columns, colour)]
 
+    def on(self, out: "Output") -> list[str]:
+        """The table as it fits where it is printed."""
+        columns = terminal_size(out.out)[0] if out.on_terminal else None
+        return self.lines(columns, colour=has_colour(out.out))
+
     def _body(self, widths: list[int], gap: int, columns: int | None, colour: bool) -> list[str]:
         colours = self.colours if colour else {}
         return [
@@ -49,15 +62,23 @@ class Table:
         """Take from the columns that may shrink, in their order, until all fits; the gap between them."""
         for gap in (2, 1):
             over = sum(widths) + gap * (len(widths) - 1) - columns
-            for order in sorted({column.order for column in self.columns if column.order}):
-                for at, column in enumerate(self.columns):
-                    if column.order == order and over > 0:
-                        taken = min(over, max(0, widths[at] - max(column.least, len(column.title))))
-                        widths[at] -= taken
-                        over -= taken
+            for at, floor in self._steps():
+                if over > 0:
+                    taken = min(over, max(0, widths[at] - floor))
+                    widths[at] -= taken
+                    over -= taken
             if over <= 0:
                 return gap
         return 1
+
+    def _steps(self) -> Iterator[tuple[int, int]]:
+        """(column, how narrow it may become in this step)"""
+        order = sorted((at for at, column in enumerate(self.columns) if column.order), key=self._order)
+        yield from ((at, self.columns[at].fair) for at in order if self.columns[at].fair > self.columns[at].least)
+        yield from ((at, self.columns[at].least) for at in order)
+
+    def _order(self, at: int) -> int:
+        return self.columns[at].order
 
     def _row(
         self,

@@ -47,16 +47,26 @@ _LIMITS = (
     Option("--ionice", help="Disk priority: idle, best-effort[:0-7], realtime[:0-7].", value="CLASS"),
     Option("--limit-nofile", help="Limit of open files.", value="N"),
     Option("--memory-max", help="Limit of memory for the whole tree, as 512M.", value="SIZE"),
+)
+
+_LOGS = (
     Option("--logs", help="Where its output goes: file, journal, auto.", value="WHERE", default="auto",
            choices=("file", "journal", "auto")),
     Option("--log-max-size", help="Rotate log files of this size.", value="SIZE", default="10M"),
     Option("--log-backups", help="Keep N rotated log files.", value="N", default="3"),
 )
 
+SECTIONS = {
+    "What it is": _IDENTITY, "Restarts and stops": _RESTART, "Health": _HEALTH, "Limits": _LIMITS, "Logs": _LOGS,
+}
+for _title, _options in SECTIONS.items():
+    for _option in _options:
+        _option.section = _title
+
 RUN = Command(
     "run", "running:run", "Start a command and keep it running.",
     Argument("command", "COMMAND...", many=True, complete="file"),
-    *_IDENTITY, *_RESTART, *_HEALTH, *_LIMITS,
+    *_IDENTITY, *_RESTART, *_HEALTH, *_LIMITS, *_LOGS,
     Option("--json", help="Print the result as JSON."),
     text="A command in quotes may use shell syntax. Several words are passed exactly as they are; "
     "put -- before them when they have options of their own.",

@@ -5,16 +5,15 @@ from typing import Any
 from sentinel.cli.call import Call, done_data
 from sentinel.cli.columns import Column, Table
 from sentinel.cli.processes import deleted, restarted, started, stopped
-from sentinel.cli.text import has_colour, terminal_size
 from sentinel.errors import UsageError
 from sentinel.supervisor.api import Done, GroupView
 
 MASK = "***"
 COLUMNS = (
-    Column("NAME", least=12, order=3),
+    Column("NAME", least=12, order=3, fair=20),
     Column("PROCESSES", least=16, order=2),
     Column("ENV", least=12, order=1),
-    Column("ENV FILE", least=12, order=2),
+    Column("ENV FILE", least=12, order=2, fair=24),
     Column("LIMITS", order=4),
 )
 
@@ -120,8 +119,7 @@ def list_groups(call: Call) -> int:
         call.out.note("No groups; make one with: sentinel group create NAME")
     else:
         table = Table(COLUMNS, [row(view, shown) for view in views], {})
-        columns = terminal_size(call.out.out)[0] if call.out.on_terminal else None
-        call.out.raw("\n".join(table.lines(columns, colour=has_colour(call.out.out))) + "\n")
+        call.out.raw("\n".join(table.on(call.out)) + "\n")
     return 0
 
 

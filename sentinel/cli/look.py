@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sentinel.cli.call import Call
 from sentinel.cli.columns import Column, Table
 from sentinel.cli.events import sentence
-from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, pad, terminal_size
+from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, pad
 from sentinel.errors import UsageError
 from sentinel.quantities import human_duration, human_size
 from sentinel.supervisor.api import JSON_KEYS, Listing, ProcessView
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EMPTY = "No processes; start one with: sentinel run COMMAND --name NAME"
 COLUMNS = (
     Column("ID", right=True),
-    Column("NAME", least=12, order=3),
+    Column("NAME", least=12, order=3, fair=24),
     Column("PID", right=True),
     Column("STATUS"),
     Column("CPU", right=True),
@@ -26,7 +26,7 @@ COLUMNS = (
     Column("RESTART", order=6),
     Column("USER", least=4, order=5),
     Column("GROUP", order=2),
-    Column("COMMAND", least=12, order=1),
+    Column("COMMAND", least=12, order=1, fair=28),
 )
 STATUS_COLUMN = 3
 STATUS_COLOURS = {
@@ -73,9 +73,7 @@ def as_data(view: ProcessView) -> dict[str, Any]:
 
 
 def table_lines(out: "Output", processes: Sequence[ProcessView]) -> list[str]:
-    table = Table(COLUMNS, [row(one) for one in processes], colours(processes))
-    columns = terminal_size(out.out)[0] if out.on_terminal else None
-    return table.lines(columns, colour=has_colour(out.out))
+    return Table(COLUMNS, [row(one) for one in processes], colours(processes)).on(out)
 
 
 def row(view: ProcessView) -> list[str]:

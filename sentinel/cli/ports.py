@@ -5,7 +5,6 @@ from typing import Any
 from sentinel.cli.call import Call
 from sentinel.cli.columns import Column, Table
 from sentinel.cli.look import local_time
-from sentinel.cli.text import has_colour, terminal_size
 from sentinel.errors import UsageError
 from sentinel.supervisor.api import PortView
 
@@ -52,9 +51,7 @@ def list_ports(call: Call) -> int:
         call.out.note("No ports; get one with: sentinel port allocate --name NAME")
     else:
         rows = [[str(one.port), one.name, one.process or "-", local_time(one.allocated_at)] for one in views]
-        columns = terminal_size(call.out.out)[0] if call.out.on_terminal else None
-        lines = Table(COLUMNS, rows, {}).lines(columns, colour=has_colour(call.out.out))
-        call.out.raw("\n".join(lines) + "\n")
+        call.out.raw("\n".join(Table(COLUMNS, rows, {}).on(call.out)) + "\n")
     return 0
 
 

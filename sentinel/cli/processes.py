@@ -1,5 +1,7 @@
 """start, stop, restart, delete, clean, move, and the same for all processes."""
 
+from functools import partial
+
 from sentinel.cli.call import Call, with_identity
 from sentinel.errors import UsageError
 from sentinel.supervisor.api import Done
@@ -27,33 +29,22 @@ def deleted(one: Done) -> str:
 
 
 def start(call: Call) -> int:
-    with call.progress("starting") as progress:
-        outcome = call.supervisor.start(call.values.words("names"), progress)
-    return call.tell(outcome, started)
+    return call.perform("starting", partial(call.supervisor.start, call.values.words("names")), started)
 
 
 def stop(call: Call) -> int:
-    with call.progress("stopping") as progress:
-        outcome = call.supervisor.stop(
-            call.values.words("names"), force=call.values.flag("force"), progress=progress
-        )
-    return call.tell(outcome, stopped)
+    work = partial(call.supervisor.stop, call.values.words("names"), force=call.values.flag("force"))
+    return call.perform("stopping", work, stopped)
 
 
 def restart(call: Call) -> int:
-    with call.progress("restarting") as progress:
-        outcome = call.supervisor.restart(
-            call.values.words("names"), update_env=call.values.flag("update_env"), progress=progress
-        )
-    return call.tell(outcome, restarted)
+    work = partial(call.supervisor.restart, call.values.words("names"), update_env=call.values.flag("update_env"))
+    return call.perform("restarting", work, restarted)
 
 
 def delete(call: Call) -> int:
-    with call.progress("deleting") as progress:
-        outcome = call.supervisor.delete(
-            call.values.words("names"), force=call.values.flag("force"), progress=progress
-        )
-    return call.tell(outcome, deleted)
+    work = partial(call.supervisor.delete, call.values.words("names"), force=call.values.flag("force"))
+    return call.perform("deleting", work, deleted)
 
 
 def clean(call: Call) -> int:
@@ -61,21 +52,15 @@ def clean(call: Call) -> int:
 
 
 def start_all(call: Call) -> int:
-    with call.progress("starting") as progress:
-        outcome = call.supervisor.start_all(progress)
-    return call.tell(outcome, started, NONE)
+    return call.perform("starting", call.supervisor.start_all, started, NONE)
 
 
 def stop_all(call: Call) -> int:
-    with call.progress("stopping") as progress:
-        outcome = call.supervisor.stop_all(force=call.values.flag("force"), progress=progress)
-    return call.tell(outcome, stopped, NONE)
+    return call.perform("stopping", partial(call.supervisor.stop_all, force=call.values.flag("force")), stopped, NONE)
 
 
 def restart_all(call: Call) -> int:
-    with call.progress("restarting") as progress:
-        outcome = call.supervisor.restart_all(progress)
-    return call.tell(outcome, restarted, NONE)
+    return call.perform("restarting", call.supervisor.restart_all, restarted, NONE)
 
 
 def move(call: Call) -> int:
@@ -88,6 +73,4 @@ def move(call: Call) -> int:
             return f"{one.name} is already on {backend}"
         return with_identity(f"Moved to {backend}:", one)
 
-    with call.progress("moving") as progress:
-        outcome = call.supervisor.move(call.values.words("names"), backend, progress)
-    return call.tell(outcome, moved)
+    return call.perform("moving", partial(call.supervisor.move, call.values.words("names"), backend), moved)

@@ -1,5 +1,7 @@
 """run: turns its options into a request, refusing what can't be meant."""
 
+from functools import partial
+
 from sentinel import quantities
 from sentinel.cli.call import Call
 from sentinel.cli.processes import started
@@ -13,9 +15,7 @@ from sentinel.supervisor.api import RunRequest
 
 def run(call: Call) -> int:
     wanted = request(call.values)
-    with call.progress("starting") as progress:
-        outcome = call.supervisor.run(wanted, progress)
-    return call.tell(outcome, started)
+    return call.perform("starting", partial(call.supervisor.run, wanted), started)
 
 
 def request(values: Values) -> RunRequest:

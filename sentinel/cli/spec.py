@@ -9,7 +9,7 @@ from sentinel.errors import UsageError
 class Option:
     """`--name VALUE`, or a flag where `value` is empty. Values stay text: handlers check them."""
 
-    __slots__ = ("choices", "complete", "default", "flags", "help", "key", "many", "optional", "value")
+    __slots__ = ("choices", "complete", "default", "flags", "help", "key", "many", "optional", "section", "value")
 
     def __init__(
         self,
@@ -31,6 +31,15 @@ class Option:
         self.choices = choices
         self.complete = complete  # "process", "group", "port", "file" or "dir"
         self.default = default
+        self.section = ""  # of the help; see sections()
+
+
+def sections(command: "Command") -> dict[str, list[Option]]:
+    """The options of a command under the titles of its help; what is in no section comes last."""
+    found: dict[str, list[Option]] = {}
+    for option in sorted(command.options, key=lambda one: not one.section):
+        found.setdefault(option.section or "Options", []).append(option)
+    return found
 
 
 class Argument:

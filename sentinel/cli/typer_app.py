@@ -4,6 +4,7 @@ Only imported for these: see sentinel.cli.parse. Rich is kept out: it would doub
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +15,17 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from sentinel.cli.commands import ALIASES, COMMANDS, GROUP_SECTION, GROUPS, SECTIONS, find
 from sentinel.cli.parse import defaults
-from sentinel.cli.spec import Argument, Command, Option, Values
+from sentinel.cli.spec import Argument, Command, Option, Values, sections
 from sentinel.errors import UsageError
 
 _ClickUsageError: Any = typer.BadParameter.__bases__[0]
+_WORD = re.compile(r"""(?:--?[a-z][\w-]* (?!-))?(?:"[^"]*"|'[^']*'|[^\s"'])+""")  # an option has its value beside it
 _CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
 
-INTRODUCTION = "Keep servers and workers running: by sentinel's own daemon, or by systemd."
+INTRODUCTION = """\
+Keep servers and workers running: by sentinel's own daemon, or by systemd.
+
+'sentinel COMMAND --help' tells more, with examples."""
 MAIN_EXAMPLES = (
     'sentinel run "python3 -m http.server 8000" --name web --restart',
     "sentinel list",
@@ -69,11 +74,32 @@ class _Examples:
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Examples"):
             for example in self.examples:
-                formatter.write(f"  {example}\n")
+                formatter.write(f"  {folded(example, formatter.width - 2)}\n")
+
+
+def folded(example: str, columns: int) -> str:
+    """A command line in lines of so many columns, as a shell takes it."""
+    lines: list[str] = []
+    for word in _WORD.findall(example):
+        if lines and len(lines[-1]) + len(word) + 3 <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}" if lines else word)
+    return " \\\n  ".join(lines)
 
 
 class _Command(_Examples, TyperCommand):
-    pass
+    """Lists the options in sections where there are many."""
+
+    spec: Command
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        for title, options in {**sections(self.spec), "Options": []}.items():
+            rows = [records.pop(option.key) for option in options]
+            rows += [row for row in records.values() if row] if title == "Options" else []
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 class _Group(_Examples, TyperGroup):
@@ -151,6 +177,7 @@ def _command(command: Command) -> Any:
         params=[*map(_argument, command.arguments), *map(_option, command.options)],
     )  # fmt: skip
     made.examples = command.examples
+    made.spec = command
     return made
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from sentinel import faultpoints, names
+from sentinel.backends import refusal
 from sentinel.backends.base import Backend
-from sentinel.errors import Conflict, LaunchError, NotFound, Unsupported, UsageError
+from sentinel.errors import Conflict, LaunchError, NotFound, UsageError
 from sentinel.model import Desired, Group, Record, State
 from sentinel.supervisor import processes
 from sentinel.supervisor.api import Done, GroupView, Outcome
@@ -29,10 +30,7 @@ def create(context: Context, group: Group) -> list[str]:
     limited = _limited(group)
     engine = _slice_engine(context)
     if limited and engine is None:
-        raise Unsupported(
-            "limits on a group need systemd: the native engine has no control groups",
-            "leave them out, or use --memory-max of 'sentinel run' for each process",
-        )
+        refusal.refuse(refusal.native_place(), None, group)
     with context.store.change() as state:
         names.check_free("group", group.name, state.groups)
         group.created_at = context.now()

@@ -47,6 +47,8 @@ def test_it_holds_the_templates_and_nothing_strange(wheel: Path) -> None:
     assert templates
     assert {f"sentinel/{name}" for name in templates} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"sentinel"}
+    shared = {name.partition("/data/")[2] for name in names if ".data/data/share/" in name}
+    assert {"share/man/man1/sentinel.1", "share/bash-completion/completions/sentinel"} <= shared
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
 
 

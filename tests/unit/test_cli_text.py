@@ -202,3 +202,16 @@ def test_a_full_disk_is_an_error_of_one_line() -> None:
         with pytest.raises(SentinelError, match="cannot write the output"):
             out.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+@pytest.mark.parametrize("columns", [40, 78, 120])
+def test_long_examples_are_folded_as_a_shell_takes_them(columns: int) -> None:
+    import shlex
+
+    from sentinel.cli.commands import RUN
+    from sentinel.cli.typer_app import folded
+
+    for example in RUN.examples:
+        shown = folded(example, columns)
+        assert shlex.split(shown.replace("\\\n", "")) == shlex.split(example)
+        assert columns < 78 or max(len(line) for line in shown.splitlines()) <= columns

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from sentinel import identity
+from sentinel.backends import refusal
 from sentinel.backends.base import Launch, LogSource, Results, Seen, Started
 from sentinel.backends.native.client import (
     Ended,
@@ -19,7 +20,7 @@ from sentinel.backends.native.client import (
     read_exits,
     remove_exits,
 )
-from sentinel.errors import LaunchError, SentinelError, StopError, Unsupported
+from sentinel.errors import LaunchError, SentinelError, StopError
 from sentinel.model import Group, Record, Spec, Status
 from sentinel.paths import Home
 
@@ -40,13 +41,7 @@ class NativeBackend:
 
     def refuse(self, spec: Spec, group: Group | None) -> None:
         """See Backend.refuse."""
-        if spec.logs.kind == "journal":
-            raise Unsupported("the native engine writes log files, not the journal", "leave --logs out")
-        if group is not None and (group.memory_max, group.cpu_quota, group.tasks_max) != (None, None, None):
-            raise Unsupported(
-                f"group {group.name} has limits, which need systemd", "choose another group, or --backend systemd"
-            )
-        _refuse_limits(spec)
+        refusal.refuse(refusal.native_place(), spec, group)
 
     def start(self, launches: Sequence[Launch]) -> Results:
         """See Backend.start."""
@@ -318,19 +313,3 @@ def _failed(launch: Launch, step: str, number: int) -> LaunchError:
     if step in ("program", "exec") and number == errno.ENOEXEC:
         what, hint = f"cannot execute {launch.program}: it has no '#!' line", "add one, or run it as 'sh FILE'"
     return LaunchError(f"cannot start {name}: {what}", hint)
-
-
-def _refuse_limits(spec: Spec) -> None:
-    import sys
-
-    limits = spec.limits
-    if limits.ionice is not None and sys.platform != "linux":
-        raise Unsupported("--ionice needs Linux", "leave it out")
-    if os.geteuid() == 0:
-        return
-    if limits.nice is not None and limits.nice < 0:
-        raise Unsupported(f"--nice {limits.nice}: only root may go below 0", "use 0 to 19")
-    if limits.ionice is not None and limits.ionice.startswith("realtime"):
-        raise Unsupported("--ionice realtime: only root may use it", "use best-effort or idle")
-
-

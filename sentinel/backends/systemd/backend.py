@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from sentinel.backends import refusal
 from sentinel.backends.base import Launch, LogSource, Results, Seen
 from sentinel.backends.systemd import naming, readback
 from sentinel.backends.systemd.manager import Manager
@@ -13,8 +14,8 @@ from sentinel.backends.systemd.seeing import WAITING, Seeing, main_first
 from sentinel.backends.systemd.slices import Slices
 from sentinel.backends.systemd.starting import Starting
 from sentinel.backends.systemd.stopping import Stopping
-from sentinel.backends.systemd.unit import IO_CLASSES, to_file
-from sentinel.errors import LaunchError, SentinelError, Unsupported
+from sentinel.backends.systemd.unit import to_file
+from sentinel.errors import LaunchError, SentinelError
 from sentinel.model import Group, Record, Spec
 from sentinel.paths import Home
 
@@ -44,8 +45,7 @@ class SystemdBackend:
         self._manager.close()
 
     def refuse(self, spec: Spec, group: Group | None) -> None:
-        if self.scope == "user":
-            _refuse_in_user_manager(spec)
+        refusal.refuse(f"systemd-{self.scope}", spec, group)
 
     def start(self, launches: Sequence[Launch]) -> Results:
         return Starting(self._manager, self._notebook, self._slices, self._seeing).start(launches)
@@ -142,32 +142,6 @@ class SystemdBackend:
 
     def remove_group(self, name: str) -> None:
         self._slices.remove(name)
-
-
-def _refuse_in_user_manager(spec: Spec) -> None:
-    """What a user's own manager fails at, or silently leaves out."""
-    if spec.user is not None and not _is_me(spec.user):
-        raise Unsupported(
-            f"a user's own service manager cannot run processes as {spec.user}",
-            "run sentinel as root for that, which uses the system's manager",
-        )
-    limits = spec.limits
-    if limits.nice is not None and limits.nice < 0:
-        raise Unsupported("a user's own service manager may not raise priorities", "give --nice 0 to 19")
-    if limits.ionice is not None and IO_CLASSES.get(limits.ionice.partition(":")[0]) == 1:
-        raise Unsupported(
-            "a user's own service manager may not give realtime i/o priority", "use --ionice best-effort:0"
-        )
-
-
-def _is_me(user: str) -> bool:
-    import pwd
-
-    try:
-        found = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return found.pw_uid == os.geteuid()
 
 
 def _uid(spec: Spec) -> int:

@@ -94,12 +94,11 @@ def processes(directory: Path) -> list[int]:
 def _io_matches(pid: int, wanted: str) -> bool:
     import psutil
 
-    kind, _, level = wanted.partition(":")
-    classes = {"realtime": 1, "best-effort": 2, "idle": 3}
+    from sentinel.quantities import ionice_parts
+
+    kind, level = ionice_parts(wanted)
     try:
         found = psutil.Process(pid).ionice()
     except psutil.Error:
         return True
-    return int(found.ioclass) == classes[kind] and (
-        not level or kind == "idle" or int(found.value) == int(level)
-    )
+    return int(found.ioclass) == kind and (kind == psutil.IOPRIO_CLASS_IDLE or int(found.value) == level)

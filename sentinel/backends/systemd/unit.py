@@ -18,7 +18,7 @@ Properties = list[tuple[str, Value]]
 INFINITY = (1 << 64) - 1
 SHORTEST_STOP = 5.0  # seconds: systemd measures the hooks by the same timeout, and 0 would mean for ever
 _SERVICE_RESTART = {Restart.NO: "no", Restart.ON_FAILURE: "on-failure", Restart.ALWAYS: "always"}
-IO_CLASSES = {"realtime": 1, "best-effort": 2, "idle": 3}
+IDLE = 3  # the class of i/o that has no levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,12 @@ def _limits(spec: Spec) -> Properties:
     if limits.nice is not None:
         properties.append(("Nice", Value("i", limits.nice)))
     if limits.ionice is not None:
-        kind, _, level = limits.ionice.partition(":")
-        properties.append(("IOSchedulingClass", Value("i", IO_CLASSES[kind])))
-        if level:
-            properties.append(("IOSchedulingPriority", Value("i", int(level))))
+        from sentinel.quantities import ionice_parts
+
+        kind, level = ionice_parts(limits.ionice)
+        properties.append(("IOSchedulingClass", Value("i", kind)))
+        if kind != IDLE:
+            properties.append(("IOSchedulingPriority", Value("i", level)))
     if limits.nofile is not None:
         properties += [(name, Value("t", limits.nofile)) for name in ("LimitNOFILE", "LimitNOFILESoft")]
     if limits.memory_max is not None:
