@@ -5,11 +5,15 @@ can't be done at all; what fails for single processes stands in their `Done.erro
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sentinel.backends.base import LogLine, LogSource
 from sentinel.events import Event
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
+
+if TYPE_CHECKING:
+    from sentinel.supervisor.importing import ImportOutcome, ImportRequest
 
 Names = list[str]  # inside the class `list` is a method
 Groups = list[GroupView]
@@ -46,6 +50,12 @@ class Supervisor:
         from sentinel.supervisor import creating
 
         return creating.run(self._context, request, progress)
+
+    def import_file(self, request: "ImportRequest", progress: Progress | None = None) -> "ImportOutcome":
+        """Create what another supervisor's file asks for."""
+        from sentinel.supervisor import importing
+
+        return importing.run(self._context, request, progress)
 
     def start(self, names: Sequence[str], progress: Progress | None = None) -> Outcome:
         from sentinel.supervisor import processes
