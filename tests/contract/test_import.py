@@ -50,7 +50,8 @@ def test_without_start_they_are_created_stopped(sentinel: Sentinel, programs: Pr
     ]
     assert sentinel.status("web")["ports"].keys() == {"PORT"}
     assert sentinel.status("worker")["restart_policy"] == "always"
-    assert [json.loads(line)["event"] for line in sentinel.ok("events", "web", "--json").out.splitlines()] == ["created"]
+    events = sentinel.ok("events", "web", "--json").out.splitlines()
+    assert [json.loads(line)["event"] for line in events] == ["created"]
     sentinel.ok("startall")
     assert {one["status"] for one in sentinel.list()} == {"running"}
 

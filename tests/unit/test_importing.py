@@ -213,8 +213,8 @@ def test_a_bad_supervisord_conf(text: str, said: str) -> None:
 
 def test_pm2_ecosystem() -> None:
     app = {
-        "name": "my api", "script": "app.js", "args": ["-p", "a b"], "cwd": "api", "instances": 2, "exec_mode": "cluster",
-        "node_args": "--trace", "env": {"PORT": 3000, "DEBUG": True, "S": "x"}, "env_production": {"S": "y"},
+        "name": "my api", "script": "app.js", "args": ["-p", "a b"], "cwd": "api", "instances": 2,
+        "exec_mode": "cluster", "node_args": "--trace", "env": {"PORT": 3000, "DEBUG": True, "S": "x"}, "env_production": {"S": "y"},
         "increment_var": "PORT", "max_memory_restart": "300M", "watch": True, "kill_timeout": 3000, "max_restarts": 4,
         "restart_delay": 250, "namespace": "shop", "merge_logs": False, "colour": "blue",
     }  # fmt: skip
@@ -266,7 +266,8 @@ def test_pm2_dump() -> None:
             "name": "web", "pm_exec_path": "/srv/web/app.js", "pm_cwd": "/srv/web", "exec_interpreter": "node",
             "args": [], "node_args": [], "instances": 2, "NODE_APP_INSTANCE": number, "kill_timeout": 1600, "A": "1",
             "env": env, "status": status, "autorestart": True, "max_restarts": 16, "exec_mode": "fork_mode",
-            "pm_out_log_path": "/home/u/.pm2/logs/web-out.log", "pm_uptime": 1, "unique_id": "x", "namespace": "default",
+            "pm_out_log_path": "/home/u/.pm2/logs/web-out.log", "pm_uptime": 1, "unique_id": "x",
+            "namespace": "default",
         }  # fmt: skip
 
     found = parse("pm2", json.dumps([entry(0, "online"), entry(1, "stopped")]))
@@ -387,7 +388,8 @@ def test_a_service_that_says_when_it_is_ready() -> None:
 
 
 def test_lists_are_emptied_and_several_limits_given_up() -> None:
-    text = service("/bin/a", "ExecStart=\nExecStart=:/bin/b $A\nEnvironment=A=1\nEnvironment=\nStartLimitIntervalSec=0\n")
+    more = "ExecStart=\nExecStart=:/bin/b $A\nEnvironment=A=1\nEnvironment=\nStartLimitIntervalSec=0\n"
+    text = service("/bin/a", more)
     found = only(parse("systemd", text, "/x/a.service"))
     assert (found.spec.argv, found.spec.env, found.spec.restart.max_restarts) == (["/bin/b", "$A"], {}, None)
 
