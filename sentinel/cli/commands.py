@@ -121,6 +121,11 @@ LOOK = (
         Option("--json", help="Print one JSON object a line: at, event, id, name, and what applies."),
         examples=("sentinel events", "sentinel events web --since 1h", "sentinel events --follow --json"),
     ),
+    Command(
+        "doctor", "doctor:doctor", "Check what usually breaks, and tell what repairs it.", _json(),
+        text="Changes nothing. Exit status 0 unless there is a problem; warnings are none.",
+        examples=("sentinel doctor", "sentinel doctor --json"),
+    ),
 )
 
 

@@ -13,7 +13,10 @@ from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
 
 if TYPE_CHECKING:
+    from sentinel.supervisor.doctor.check import Check
     from sentinel.supervisor.importing import ImportOutcome, ImportRequest
+
+    Checks = list[Check]
 
 Names = list[str]  # inside the class `list` is a method
 Groups = list[GroupView]
@@ -126,6 +129,12 @@ class Supervisor:
     def names(self) -> Names:
         """Process names, for completion: nothing is started or checked."""
         return [record.name for record in self._context.store.read().processes.values()]
+
+    def doctor(self) -> "Checks":
+        """What usually breaks, looked at without changing anything."""
+        from sentinel.supervisor.doctor.examine import examine
+
+        return examine(self._context)
 
     def events(self, names: Sequence[str], lines: int, since: float | None) -> Events:
         """The latest events of these processes (none named: all), oldest first."""

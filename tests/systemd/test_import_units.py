@@ -25,7 +25,8 @@ def backend() -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_words_arrive(sentinel: Sentinel, programs: Programs, tmp_path: Path, case: str) -> None:
     name = f"lab-{os.getpid()}-{case}@inst.service"
-    code = "import json,os,sys; open(sys.argv[1],'w').write(json.dumps([sys.argv[2:], os.environ['A'], os.environ['B']]))"
+    code = "import json,os,sys\nenv = os.environ\nfound = [sys.argv[2:], env['A'], env['B'], env['C']]\n"
+    code += "open(sys.argv[1], 'w').write(json.dumps(found))\n"
     script = programs.path("words.py")
     script.write_text(code)
     unit = Path.home() / ".config/systemd/user" / name

@@ -214,8 +214,9 @@ def test_a_bad_supervisord_conf(text: str, said: str) -> None:
 def test_pm2_ecosystem() -> None:
     app = {
         "name": "my api", "script": "app.js", "args": ["-p", "a b"], "cwd": "api", "instances": 2,
-        "exec_mode": "cluster", "node_args": "--trace", "env": {"PORT": 3000, "DEBUG": True, "S": "x"}, "env_production": {"S": "y"},
-        "increment_var": "PORT", "max_memory_restart": "300M", "watch": True, "kill_timeout": 3000, "max_restarts": 4,
+        "exec_mode": "cluster", "node_args": "--trace", "env": {"PORT": 3000, "DEBUG": True, "S": "x"},
+        "env_production": {"S": "y"}, "increment_var": "PORT", "max_memory_restart": "300M",
+        "watch": True, "kill_timeout": 3000, "max_restarts": 4,
         "restart_delay": 250, "namespace": "shop", "merge_logs": False, "colour": "blue",
     }  # fmt: skip
     text = json.dumps({"apps": [app], "deploy": {}}, indent=1)
