@@ -119,6 +119,17 @@ def test_a_fork_bomb_is_ended(keep, programs):
     assert keeper.stop_many([{"id": 1, "timeout": 0.1}]) == [{"id": 1}]
 
 
+@pytest.mark.parametrize("mode", ["usual"], indirect=True)
+def test_what_forks_faster_than_anybody_looks_is_ended(keep):
+    keeper = keep.connect()
+    hopper = "import os, signal\nsignal.signal(15, signal.SIG_IGN)\n" \
+             "if os.fork(): signal.pause()\nos.setsid()\nos.write(1, b'up')\n" \
+             "while True:\n  if os.fork(): os._exit(0)\n"  # fmt: skip
+    keep.spawn(keeper, 1, [sys.executable, "-ISc", hopper])
+    lab.eventually(lambda: Path(keep.log(1)).read_text().startswith("up"))
+    assert keeper.stop_many([{"id": 1, "timeout": 0.1}]) == [{"id": 1}]
+
+
 def test_what_a_main_process_leaves_is_ended_before_its_end_is_told(keep, programs):
     listener = keep.listener()
     keep.spawn(listener, 1, programs.family("ready", "leave"), stop_timeout=0.2)
@@ -194,6 +205,9 @@ class Immortal:
 
     def members(self, process: Process) -> dict[int, float]:
         return {4_000_001: 1.0}
+
+    def groups(self, process: Process) -> set[int]:
+        return set()
 
     def is_empty(self, process: Process) -> bool:
         return False

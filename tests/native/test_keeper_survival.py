@@ -73,6 +73,24 @@ def test_what_an_ended_process_left_while_no_keeper_was_there_is_ended(keep, pro
     assert lab.gone(*pids)
 
 
+@pytest.mark.parametrize("mode", ["usual"], indirect=True)
+def test_a_process_whose_spawn_was_the_last_act_of_a_keeper_is_found_by_its_marker(keep, programs):
+    keep.home.prepare()
+    journal = records.Journal(str(keep.home.run / "keeper.runs"))
+    journal.open([])
+    journal.trying(3, 8, 1234.5, 10.0)
+    journal.trying(4, 1, 1234.5, 10.0)
+    env = {"SENTINEL_PROCESS": f"{keep.home.key}:3:8"}
+    orphan = subprocess.Popen(programs.steady(), env=env, start_new_session=True)
+    programs.pid()
+    keeper = keep.connect()
+    told = keeper.tell()
+    assert {id: (each["pid"], each["run"]) for id, each in told.items()} == {3: (orphan.pid, 8)}
+    assert keep.spawn(keeper, 3, programs.steady("never"), run=9)["pid"] == orphan.pid
+    keeper.stop_many([{"id": 3}])
+    assert orphan.wait(lab.WITHIN) == -signal.SIGTERM
+
+
 def test_a_process_from_elsewhere_is_adopted_by_pid_and_start(keep):
     listener = keep.listener()
     sleeper = subprocess.Popen([sys.executable, "-ISc", "import signal; signal.pause()"])
@@ -158,6 +176,15 @@ def test_the_journal_of_a_crash_loop_stays_short(keep):
         listener.tell()
     lab.eventually(lambda: listener.tell() == {})
     assert journal.stat().st_size < 2 * records.COMPACT
+
+
+def test_an_old_record_of_the_same_run_hides_nothing_from_the_next_keeper(keep, programs):
+    old = keep.listener()
+    keep.spawn(old, 1, ["/bin/sh", "-c", "exit 1"])
+    next_exit(old, 1)
+    keep.spawn(old, 1, programs.steady())
+    kill_keeper(old)
+    assert keep.connect().tell()[1]["pid"] == programs.pid()
 
 
 @pytest.mark.parametrize("text", ["{", "", "1 2", "NaN", "[1,", '{"a" 1}'])

@@ -169,12 +169,14 @@ class Daemon:
     # events
 
     def _listen(self) -> None:
-        """Keep a connection to the keeper; after a killed one all is looked at anew."""
+        """Keep a connection to the keeper while there are native processes; after a killed one all is looked at."""
+        state = self.context.store.read(cached=True)
+        if not any(record.backend == "native" for record in state.processes.values()):
+            self._let_go()
+            return
         if self._keeper is not None:
             return
-        engine = self.context.engine("native")
-        assert isinstance(engine, NativeBackend)
-        self._keeper = engine.listen()
+        self._keeper = self._native().listen()
         self._selector.register(self._keeper.fileno(), selectors.EVENT_READ, self._told)
         self._all = True
 
@@ -188,10 +190,20 @@ class Daemon:
                 elif event["event"] == "spawned" and event["pid"] not in self._own:
                     self._retry(BUSY)  # a command's; it pokes when it is done, unless it is killed before
         except KeeperGone:
+            self._let_go()
+            self._all = True
+
+    def _native(self) -> NativeBackend:
+        engine = self.context.engine("native")
+        assert isinstance(engine, NativeBackend)
+        return engine
+
+    def _let_go(self) -> None:
+        if self._keeper is not None:
             self._selector.unregister(self._keeper.fileno())
             self._keeper.close()
             self._keeper = None
-            self._all = True
+            self._native().release()
 
     def _open_wakeup(self) -> None:
         reader, writer = os.pipe()
@@ -206,15 +218,11 @@ class Daemon:
             os.read(fd, 4096)
         except BlockingIOError:
             pass
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if self._helpers.pop(pid, None) is not None:
-                self._all = True
+        # by pid: a wait for any child would take the exit statuses that the probes' threads wait for
+        self.context.hooks = [pid for pid in self.context.hooks if not _ended(pid)]
+        for pid in [pid for pid in self._helpers if _ended(pid)]:
+            del self._helpers[pid]
+            self._all = True
 
     def _open_fifo(self) -> None:
         path = self.home.daemon_fifo
@@ -236,6 +244,13 @@ class Daemon:
 
     def _probed(self) -> None:
         self.health.take_results()
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def say(text: str) -> None:
