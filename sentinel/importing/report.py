@@ -82,6 +82,7 @@ class Source:
     host: str = "localhost"
     cpus: int = 1
     exists: Callable[[str], bool] = lambda path: True
+    read: Callable[[str], str | None] = lambda path: None  # another file; None: it can't be read
 
     @property
     def directory(self) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 
 from sentinel import quantities
 from sentinel.environment import check_variable
-from sentinel.importing import unit_file
+from sentinel.importing import env_files, unit_file
 from sentinel.importing.report import Imported, Section, Source, Verdict, Wanted, vector
 from sentinel.importing.systemd_rules import RULES
 from sentinel.importing.unit_file import Setting
@@ -149,15 +149,30 @@ class _Unit:
                 names.append(name)
             self.section.note("Environment", ", ".join(names), one.line)
         for one in self.lists["EnvironmentFile"]:
-            path = self._expanded(one)
-            optional, path = path.startswith("-"), path.removeprefix("-")
-            if spec.env_file is not None:
-                self.section.drop("EnvironmentFile", one.value, one.line, "a process has one file; join them")
-            elif optional and not self.source.exists(path):
-                self.section.drop("EnvironmentFile", one.value, one.line, "there is no such file")
-            else:
-                spec.env_file = path
-                self.section.note("EnvironmentFile", one.value, one.line)
+            self._file(spec, one, last=one is self.lists["EnvironmentFile"][-1])
+
+    def _file(self, spec: Spec, one: Setting, *, last: bool) -> None:
+        """The last file is read at every start; of those before it, what they say now is taken over.
+
+        A file is stronger than Environment= there, and weaker than --env here.
+        """
+        path = self._expanded(one)
+        optional, path = path.startswith("-"), path.removeprefix("-")
+        if optional and not self.source.exists(path):
+            return self.section.drop("EnvironmentFile", one.value, one.line, "there is no such file")
+        text = self.source.read(path) or ""
+        found = env_files.as_systemd(text)
+        if not last:
+            spec.env |= found
+            note = "its variables are taken over as they are now: only the last file is read at every start"
+            return self.section.adapt("EnvironmentFile", one.value, one.line, note, "--env")
+        spec.env_file = path
+        other = env_files.differing(text, {**self.source.environ, **spec.env})
+        spec.env = {name: value for name, value in spec.env.items() if name not in found} | other
+        if other:
+            note = f"taken over as they are now, since dotenv reads them otherwise: {', '.join(other)}"
+            return self.section.adapt("EnvironmentFile", one.value, one.line, note)
+        return self.section.note("EnvironmentFile", one.value, one.line)
 
     # limits, times, restarts
 

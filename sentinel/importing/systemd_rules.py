@@ -22,7 +22,7 @@ RULES: dict[str, Rule] = {
     "DynamicUser": dropped("name a user with --user"),
     "WorkingDirectory": mapped("--cwd", "its default as well: /, the home for units of a user"),
     "Environment": mapped("--env"),
-    "EnvironmentFile": approximated("--env-file", "dotenv's rules; Environment= is stronger here"),
+    "EnvironmentFile": mapped("--env-file", "the last one; what dotenv reads otherwise, and other files, become --env"),
     "PassEnvironment": approximated("", "the whole environment of the shell that imports it is kept"),
     "UnsetEnvironment": dropped("use env -u in the command"),
     "Nice": mapped("--nice"),

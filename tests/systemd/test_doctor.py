@@ -43,7 +43,7 @@ def named(checks: list[Check], name: str) -> Check:
 def test_all_is_well(sentinel: Sentinel) -> None:
     sentinel.ok("run", "sleep 1000", "--name", "web")
     checks = examined(sentinel)
-    expected = {name: "ok" for name in ("bus", "manager", "units", "state", "programs")}
+    expected = dict.fromkeys(("bus", "manager", "units", "state", "programs"), "ok")
     assert {name: checks[name][0]["status"] for name in expected} == expected
     assert checks["linger"][0]["status"] in ("ok", "skipped")
     assert "problem" not in [check["status"] for check in checks["journal"]]

@@ -395,6 +395,17 @@ def test_lists_are_emptied_and_several_limits_given_up() -> None:
     assert (found.spec.argv, found.spec.env, found.spec.restart.max_restarts) == (["/bin/b", "$A"], {}, None)
 
 
+def test_files_of_variables() -> None:
+    """The last one is read at every start, but for what dotenv reads otherwise; it is stronger than Environment=."""
+    files = {"/a": "A=a\nB=a\n", "/b": "B=b\nC=\"x \\$Y\"\nD='d e'\n"}
+    text = service("/bin/x", "Environment=A=0 B=0 E=0\nEnvironmentFile=/a\nEnvironmentFile=-/c\nEnvironmentFile=/b\n")
+    found = parse("systemd", text, "/x/x.service", exists=lambda path: path in files, read=files.get)
+    spec = only(found).spec
+    assert (spec.env_file, spec.env) == ("/b", {"A": "a", "E": "0", "C": "x $Y"})
+    told = [entry.verdict.value for entry in found.sections[0].entries if entry.option == "EnvironmentFile"]
+    assert told == ["approximated", "dropped", "approximated"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
