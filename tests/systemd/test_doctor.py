@@ -1,6 +1,8 @@
 """`doctor` where systemd runs: bus, linger, controllers, units and the journal, each broken and found."""
 
 import os
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,23 @@ def test_a_unit_that_no_record_knows(sentinel: Sentinel, programs: Programs) -> 
     repair(sentinel, the(sentinel, "units", "problem", "sentinel-lost-"))
     eventually(lambda: gone(pid))
     the(sentinel, "units", "ok")
+
+
+@pytest.mark.skipif(find_spec("sentinel.supervisor.startup") is None, reason="needs sentinel startup")
+def test_the_boot_entry_is_stale(sentinel: Sentinel) -> None:
+    the(sentinel, "startup", "skipped")
+    file = Path(sentinel.ok("startup", "install", "--json").json()["file"])
+    try:
+        the(sentinel, "startup", "ok")
+        text = file.read_text()
+        file.write_text(re.sub("(?m)^ExecStart=.*", "ExecStart=/nowhere/sentinel startup run --stay", text))
+        answers = examined(sentinel)["startup"]
+        assert {answer["status"] for answer in answers} == {"problem"}
+        assert any("/nowhere/sentinel" in answer["message"] for answer in answers)
+        repair(sentinel, answers[0])
+        the(sentinel, "startup", "ok")
+    finally:
+        sentinel.ok("startup", "uninstall")
 
 
 @needs_user

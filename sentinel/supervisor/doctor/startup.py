@@ -24,6 +24,7 @@ def entry(subject: Subject) -> Iterator[Check]:
         yield skipped("startup", "nothing brings processes back at boot; 'sentinel startup install' does")
     elif broken:
         for check in broken:
-            yield problem("startup", f"{view.name}: {check.message}", check.hint or "sentinel startup install")
+            repair = check.hint.removeprefix("run '").removesuffix("'") or "sentinel startup install"
+            yield problem("startup", f"{view.name}: {check.message}", repair)
     else:
         yield ok("startup", f"{view.name} brings back what is wanted")
