@@ -1,5 +1,6 @@
 """The entry that brings processes back at boot: there, and fit to work."""
 
+import re
 from collections.abc import Iterator
 
 from sentinel.errors import SentinelError
@@ -24,7 +25,7 @@ def entry(subject: Subject) -> Iterator[Check]:
         yield skipped("startup", "nothing brings processes back at boot; 'sentinel startup install' does")
     elif broken:
         for check in broken:
-            repair = check.hint.removeprefix("run '").removesuffix("'") or "sentinel startup install"
-            yield problem("startup", f"{view.name}: {check.message}", repair)
+            said = re.search("'([^']+)'", check.hint)  # "run 'sentinel startup install' again"
+            yield problem("startup", f"{view.name}: {check.message}", said[1] if said else "sentinel startup install")
     else:
         yield ok("startup", f"{view.name} brings back what is wanted")
