@@ -1,10 +1,11 @@
 """import: shows what became of every option, then what was created."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentinel.cli.call import Call, done_data, with_identity
 from sentinel.cli.columns import Column, Table
-from sentinel.cli.text import BOLD, GREEN, RED, YELLOW, coloured, escape, has_colour, terminal_size
+from sentinel.cli.text import BOLD, DIM, GREEN, RED, YELLOW, coloured, escape, has_colour, terminal_size, width
 
 if TYPE_CHECKING:
     from sentinel.importing.report import Imported, Section
@@ -75,17 +76,33 @@ def _report(call: Call, imported: "Imported") -> None:
         title = escape(f"{section.title}: {made}" if made and made != section.title else section.title)
         call.out.raw(coloured(title, BOLD) + "\n" if colour else title + "\n")
         if section.entries:
-            call.out.raw("\n".join(_table(section).lines(columns, colour=colour)) + "\n")
+            call.out.raw("\n".join(_lines(section, columns, colour=colour)) + "\n")
         call.out.raw("\n")
 
 
-def _table(section: "Section") -> Table:
+def _lines(section: "Section", columns: int | None, *, colour: bool) -> list[str]:
+    """The table; where a terminal is too narrow for the notes, each stands under its option."""
+    wide = _table(section, COLUMNS).lines(None)
+    if columns is None or max(map(width, wide)) <= columns:
+        return _table(section, COLUMNS).lines(columns, colour=colour)
+    import textwrap
+
+    head, *rows = _table(section, COLUMNS[:-1]).lines(columns, colour=colour)
+    lines = [head]
+    for row, entry in zip(rows, section.entries, strict=True):
+        lines.append(row)
+        notes = textwrap.wrap(escape(entry.note), max(20, columns - 6))
+        lines += [f"      {coloured(note, DIM) if colour else note}" for note in notes]
+    return lines
+
+
+def _table(section: "Section", columns: Sequence[Column]) -> Table:
     rows = [
         ["-" if e.line is None else str(e.line), e.option, _short(e.value), e.verdict.value, e.to or "-", e.note]
         for e in section.entries
     ]
     colours = {(y, 3): COLOURS[entry.verdict.value] for y, entry in enumerate(section.entries)}
-    return Table(COLUMNS, rows, colours)
+    return Table(columns, [row[: len(columns)] for row in rows], colours)
 
 
 def _short(value: str) -> str:

@@ -17,7 +17,7 @@ def daemon(subject: Subject) -> Iterator[Check]:
     needy = [record.name for backend in ("native", "systemd") for record in subject.wanted(backend) if _needs(record)]
     if found is None:
         if needy:
-            what = f"it does not run: {listed(needy)} are restarted and checked only when other commands run"
+            what = f"it does not run: between commands, nothing restarts or checks {listed(needy)}"
             yield warning("daemon", what, "sentinel daemon start")
         else:
             yield skipped("daemon", "it does not run, and nothing needs it")

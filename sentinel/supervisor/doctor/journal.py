@@ -77,7 +77,7 @@ def rate(subject: Subject, settings: dict[str, str]) -> Check:
     if burst / interval < DEFAULT_BURST / DEFAULT_INTERVAL:
         what = f"of all units of a user together, more than {told} are dropped"
         return warning("journal rate", what, _set(subject, "RateLimitBurst=0"))
-    return ok("journal rate", f"{told} or more are kept; --logs file has no such limit")
+    return ok("journal rate", f"at least {told} are kept; --logs file has no such limit")
 
 
 def _set(subject: Subject, line: str) -> str:

@@ -27,7 +27,7 @@ def programs(subject: Subject) -> Iterator[Check]:
     found = [check for record in records if (check := _one(subject, record)) is not None]
     yield from found
     if not found:
-        yield ok("programs", f"what {len(records)} process{'es' * (len(records) != 1)} run is in its place")
+        yield ok("programs", f"all that is needed to start {len(records)} process{'es' * (len(records) != 1)} is there")
 
 
 def _one(subject: Subject, record: Record) -> Check | None:
