@@ -26,7 +26,7 @@ RULES: dict[str, Rule] = {
     "min_uptime": dropped("a restart counts for --max-restarts when it did not run for 10 s"),
     "restart_delay": approximated("--restart-delay", "waits only after a quick death, and doubles with each"),
     "exp_backoff_restart_delay": approximated("--restart-delay", "doubles with each quick death, up to 30 s"),
-    "max_memory_restart": approximated("--memory-max", "systemd: a limit that the kernel enforces; native: as pm2 does, by the daemon"),
+    "max_memory_restart": approximated("--memory-max", "systemd: the kernel enforces it; native: the daemon restarts"),
     "kill_timeout": mapped("--stop-timeout", "1.6 s where it is not written"),
     "kill_signal": mapped("--stop-signal", "INT where it is not written"),
     "treekill": mapped("", "always: a stop ends the whole tree"),

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -152,3 +154,19 @@ def test_the_journal_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (found.status, "systemd-journal" in found.repair) == ("problem", True)
     own.chmod(0o600)
     assert named(list(journal.journal(subject(tmp_path))), "journal").status == "ok"
+
+
+def test_a_port_of_what_systemd_restarted_is_its_own(sentinel: Sentinel, programs: Programs) -> None:
+    web = " ".join(programs.web(0)).replace(" web 0 ", ' web "$PORT" ')
+    sentinel.ok("run", web, "--name", "web", "--port", "--restart")
+    status = sentinel.status("web")
+
+    def listening() -> None:
+        socket.create_connection(("127.0.0.1", status["ports"]["PORT"]), timeout=5).close()
+
+    eventually(listening)
+    the(sentinel, "ports", "ok")
+    os.kill(status["pid"], signal.SIGKILL)
+    eventually(lambda: gone(status["pid"]))
+    eventually(listening)
+    the(sentinel, "ports", "ok")

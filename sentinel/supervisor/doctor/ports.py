@@ -1,6 +1,7 @@
 """Ports that were allocated for a process and are used by somebody else."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sentinel import identity, ports
 from sentinel.model import Lease, Record
@@ -18,8 +19,10 @@ def leases(subject: Subject) -> Iterator[Check]:
     listeners = _listeners() if taken else {}
     strange = 0
     for lease in taken:
+        if lease.port not in listeners:
+            continue  # a connection that has ended keeps it for a minute
         record = subject.state.processes[lease.process or 0]
-        found = _stranger(subject, lease, record, listeners.get(lease.port, []))
+        found = _stranger(subject, lease, record, listeners[lease.port])
         if found is not None:
             strange += 1
             yield found
@@ -37,14 +40,22 @@ def _stranger(subject: Subject, lease: Lease, record: Record, pids: list[int]) -
     for pid in pids:
         if runs and _descends(pid, record.runtime.pid or 0):
             return None
-        if _marked(subject, pid, record.id):
+        if _marked(subject, pid, record.id) or _in_unit(pid, record.unit):
             return None
     what = f"port {lease.port} of {record.name} is taken by {_name(pids[0])}"
     return problem("ports", what, command("kill", pids[0]))
 
 
+def _in_unit(pid: int, unit: str | None) -> bool:
+    """systemd may have restarted it since state.json was saved."""
+    try:
+        return unit is not None and f"/{unit}" in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
 def _listeners() -> dict[int, list[int]]:
-    """port -> pids, as far as we may see."""
+    """port -> pids, as far as we may see; empty where whose it is may not be seen."""
     import psutil
 
     found: dict[int, list[int]] = {}
@@ -53,8 +64,8 @@ def _listeners() -> dict[int, list[int]]:
     except (psutil.Error, OSError, RuntimeError):
         return {}
     for each in connections:
-        if each.status == psutil.CONN_LISTEN and each.pid and each.laddr:
-            found.setdefault(each.laddr.port, []).append(each.pid)
+        if each.status == psutil.CONN_LISTEN and each.laddr:
+            found.setdefault(each.laddr.port, []).extend([each.pid] if each.pid else [])
     return found
 
 
