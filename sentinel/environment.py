@@ -105,8 +105,16 @@ def _is_control(name: str) -> bool:
 # dotenv files
 
 
-def _lay_over(env: dict[str, str], data: bytes | None, path: AnyPath) -> None:
-    """Add the variables of a dotenv file; ${NAME} in it is what is weaker, or stands above it."""
+def dotenv_variables(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a dotenv file of this text would set over `environ`."""
+    env = dict(environ)
+    names: list[str] = []
+    _lay_over(env, text.encode("utf-8", "surrogateescape"), "the file", names)
+    return {name: env[name] for name in names}
+
+
+def _lay_over(env: dict[str, str], data: bytes | None, path: AnyPath, names: list[str] | None = None) -> None:
+    """Add the variables of a dotenv file, and their names; ${NAME} in it is what is weaker, or stands above it."""
     if not data:
         return
     if len(data) > _LARGEST:
@@ -124,6 +132,8 @@ def _lay_over(env: dict[str, str], data: bytes | None, path: AnyPath) -> None:
         if "\0" in value or "\0" in binding.key:
             raise LaunchError(f"cannot use {_shown(path)}: it contains a NUL character", "is it a text file?")
         env[binding.key] = value
+        if names is not None:
+            names.append(binding.key)
 
 
 def _read_asked_for(path: str | None) -> bytes | None:

@@ -90,6 +90,12 @@ def _refuse_taken(state: State, port: int) -> None:
     )
 
 
+def is_taken(port: int) -> bool:
+    """Whether somebody listens there."""
+    error = _bind_error(port)
+    return error is not None and error.errno == errno.EADDRINUSE
+
+
 def _bind_error(port: int) -> OSError | None:
     """Why nobody could listen there, on IPv4 and IPv6. SO_REUSEADDR would call busy ones free."""
     with ExitStack() as stack:

@@ -71,6 +71,22 @@ PROCESSES = (
         _names(), Option("--to", help="Where to.", value="BACKEND", choices=("native", "systemd")), _json(),
         examples=("sentinel move web --to systemd",),
     ),
+    Command(
+        "import", "importing:import_file", "Create the processes of another supervisor's file.",
+        Argument("file", "FILE", complete="file"),
+        Option("--format", help="What it is, where its name and content do not tell.", value="FORMAT",
+               choices=("procfile", "supervisord", "pm2", "systemd")),
+        Option("--dry-run", help="Only report what would become of every option."),
+        Option("--start", help="Start them, except what that supervisor would not."),
+        Option("--backend", help="What keeps them running (also SENTINEL_BACKEND).", value="BACKEND",
+               choices=("native", "systemd", "auto")),
+        Option("--run-node", help="Run a pm2 file in JavaScript with node, to learn what it exports."),
+        Option("--pm2-env", help="Take env_NAME of a pm2 file too.", value="NAME"), _json(),
+        text="Procfile, supervisord.conf, a pm2 ecosystem file or dump, a systemd service. All of it or nothing.",
+        examples=("sentinel import Procfile --start", "sentinel import /etc/supervisor/conf.d/web.conf --dry-run",
+                  "sentinel import ecosystem.config.js --run-node --pm2-env production",
+                  "sentinel import ~/.pm2/dump.pm2"),
+    ),
 )
 
 LOOK = (
@@ -105,6 +121,11 @@ LOOK = (
         Option("--follow", "-f", help="Go on with what comes; Ctrl-C ends."),
         Option("--json", help="Print one JSON object a line: at, event, id, name, and what applies."),
         examples=("sentinel events", "sentinel events web --since 1h", "sentinel events --follow --json"),
+    ),
+    Command(
+        "doctor", "doctor:doctor", "Check what usually breaks, and tell what repairs it.", _json(),
+        text="Changes nothing. Exit status 0 unless there is a problem; warnings are none.",
+        examples=("sentinel doctor", "sentinel doctor --json"),
     ),
 )
 

@@ -1,8 +1,9 @@
 """`run`: new processes, all of them or none."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from sentinel import faultpoints, names
 from sentinel.errors import LaunchError, NotFound, SentinelError, UsageError
@@ -28,6 +29,8 @@ def run(context: Context, request: RunRequest, progress: Progress | None = None)
         UsageError, NotFound, Conflict, Unsupported: refused.
         LaunchError: it could not be started, or did not become ready.
     """
+    from copy import deepcopy
+
     from sentinel.backends.resolve import resolve
 
     spec = _spec(request)
@@ -39,15 +42,19 @@ def run(context: Context, request: RunRequest, progress: Progress | None = None)
         raise NotFound(f"no group named {request.group}", f"make it: sentinel group create {request.group}")
     engine = context.engine(choice.name, choice.scope)
     engine.refuse(spec, group)
+
+    def plan(state: State) -> list[New]:
+        return [New(name, deepcopy(spec), list(request.ports)) for name in _names(state, request)]
+
     with ExitStack() as stack:
-        ids = _create(context, stack, request, spec, choice.name, choice.scope)
+        ids = create(context, stack, plan, choice.name, choice.scope)
         faultpoints.reach("run.created")
         done = _start_all(context, ids)
     context.poke_daemon()
     if spec.startup_timeout is not None:
         _await(context, ids)
         context.poke_daemon()
-    warnings = [*choice.notes, *_daemon_warning(context, spec, engine.restarts_by_itself)]
+    warnings = [*choice.notes, *daemon_warning(context, spec, engine.restarts_by_itself)]
     return Outcome(done, warnings)
 
 
@@ -92,26 +99,44 @@ def _working_directory() -> str:
         raise LaunchError("the working directory is gone", "change to another one, or give --cwd") from error
 
 
-def _create(
-    context: Context, stack: ExitStack, request: RunRequest, spec: Spec, backend: str, scope: str | None
-) -> list[int]:
-    """Records, ports, captured environments: saved together. The new ids are claimed before anyone sees them."""
-    from copy import deepcopy
+@dataclass(slots=True)
+class New:
+    """A process that is about to have a record."""
 
+    name: str
+    spec: Spec
+    ports: list[str]  # variables that get a port each
+    desired: Desired = Desired.RUNNING
+
+
+def create(
+    context: Context,
+    stack: ExitStack,
+    plan: Callable[[State], Iterable[New]],
+    backend: str,
+    scope: str | None,
+) -> list[int]:
+    """Records, ports, captured environments: saved together. The new ids are claimed before anyone sees them.
+
+    `plan` tells what to create, under the lock; what it raises leaves all as it was.
+    """
     from sentinel import environment, ports
 
     ids: list[int] = []
     try:
         with context.store.change() as state:
-            for name in _names(state, request):
-                record = Record(state.next_id, name, backend, deepcopy(spec), created_at=context.now(), scope=scope)
+            for new in plan(state):
+                record = Record(state.next_id, new.name, backend, new.spec, new.desired, scope=scope)
+                record.created_at = context.now()
+                if new.desired is Desired.STOPPED:
+                    record.wanted_run = 0
                 state.next_id += 1
                 if backend == "systemd":
                     from sentinel.backends.systemd.naming import unit_name
 
-                    record.unit = unit_name(name, context.home)
-                for variable in request.ports:
-                    lease = ports.allocate(state, None, _lease_name(name, variable, request.ports), record.id)
+                    record.unit = unit_name(new.name, context.home)
+                for variable in new.ports:
+                    lease = ports.allocate(state, None, _lease_name(new.name, variable, new.ports), record.id)
                     record.spec.ports[variable] = lease.port
                 state.processes[record.id] = record
                 ids.append(record.id)
@@ -198,7 +223,7 @@ def _await(context: Context, ids: list[int]) -> None:
     raise failed[0][1]
 
 
-def _daemon_warning(context: Context, spec: Spec, restarts_by_itself: bool) -> list[str]:
+def daemon_warning(context: Context, spec: Spec, restarts_by_itself: bool) -> list[str]:
     needs_restart = spec.restart.mode is not Restart.NO and not restarts_by_itself
     if not needs_restart and spec.health is None:
         return []

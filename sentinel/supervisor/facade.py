@@ -13,8 +13,12 @@ from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView, GroupView, Listing, Outcome, PortView, RunRequest
 
 if TYPE_CHECKING:
+    from sentinel.supervisor.doctor.check import Check
     from sentinel.supervisor.export.use import Exported
+    from sentinel.supervisor.importing import ImportOutcome, ImportRequest
     from sentinel.supervisor.startup.api import StartupView
+
+    Checks = list[Check]
 
 Names = list[str]  # inside the class `list` is a method
 Groups = list[GroupView]
@@ -51,6 +55,12 @@ class Supervisor:
         from sentinel.supervisor import creating
 
         return creating.run(self._context, request, progress)
+
+    def import_file(self, request: "ImportRequest", progress: Progress | None = None) -> "ImportOutcome":
+        """Create what another supervisor's file asks for."""
+        from sentinel.supervisor import importing
+
+        return importing.run(self._context, request, progress)
 
     def start(self, names: Sequence[str], progress: Progress | None = None) -> Outcome:
         from sentinel.supervisor import processes
@@ -121,6 +131,12 @@ class Supervisor:
     def names(self) -> Names:
         """Process names, for completion: nothing is started or checked."""
         return [record.name for record in self._context.store.read().processes.values()]
+
+    def doctor(self) -> "Checks":
+        """What usually breaks, looked at without changing anything."""
+        from sentinel.supervisor.doctor.examine import examine
+
+        return examine(self._context)
 
     def events(self, names: Sequence[str], lines: int, since: float | None) -> Events:
         """The latest events of these processes (none named: all), oldest first."""

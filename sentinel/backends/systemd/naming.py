@@ -42,6 +42,13 @@ def unit_name(name: str, home: Home) -> str:
     return f"{PREFIX}{_process(name)}{'' if key is None else '-' + key}.service"
 
 
+def is_of(unit: str, home: Home) -> bool:
+    """Whether the unit is one of this home, to judge by its name."""
+    key = _key(home)
+    stem = unit.removeprefix(PREFIX).removesuffix(".service")
+    return "-" not in stem if key is None else stem.endswith(f"-{key}")
+
+
 def unit_pattern() -> str:
     """What matches every unit of every home."""
     return f"{PREFIX}*.service"

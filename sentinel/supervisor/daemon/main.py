@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+import sentinel
 from sentinel import identity
 from sentinel.errors import BackendError, Conflict, SentinelError
 from sentinel.notify import notify
@@ -79,7 +80,8 @@ def _only_one(home: Home) -> Iterator[None]:
     unit = os.environ.get("SENTINEL_DAEMON_UNIT", "")
     scope = os.environ.get("SENTINEL_DAEMON_SCOPE", "")
     about = {"pid": os.getpid(), "start": identity.start_time(os.getpid()), "started_at": time.time()}
-    content = json.dumps({**about, "unit": unit, "scope": scope}).encode()
+    version = sentinel.__version__
+    content = json.dumps({**about, "unit": unit, "scope": scope, "version": version}).encode()
     os.ftruncate(fd, 0)
     os.pwrite(fd, content, 0)
     try:

@@ -1,0 +1,1 @@
+"""What usually breaks on a machine, looked at without changing anything."""

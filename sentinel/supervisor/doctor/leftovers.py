@@ -1,0 +1,84 @@
+"""What runs and belongs to this home, but is in no record of state.json."""
+
+import os
+from collections.abc import Iterator
+
+from sentinel.errors import BackendError
+from sentinel.supervisor.doctor.check import Check, Subject, command, ok, problem, skipped
+
+
+def processes(subject: Subject) -> Iterator[Check]:
+    """Native ones: those the keeper has, and those that carry our mark."""
+    if not subject.readable:
+        yield skipped("processes", "state.json cannot be read")
+        return
+    unknown = {**_marked(subject), **_kept(subject)}
+    for id, pid in sorted(unknown.items()):
+        what = f"pid {pid} was started as process {id}, which state.json does not know"
+        yield problem("processes", what, command("kill", pid))
+    if not unknown:
+        yield ok("processes", "every process that runs is known")
+
+
+def _kept(subject: Subject) -> dict[int, int]:
+    from sentinel.backends.native.client import Keeper
+
+    try:
+        keeper = Keeper.connect(subject.home, start=False)
+        if keeper is None:
+            return {}
+        with keeper:
+            told = keeper.tell()
+    except BackendError:
+        return {}  # told by the check of the keeper
+    return {id: one["pid"] for id, one in told.items() if id not in subject.state.processes and not one["ended"]}
+
+
+def _marked(subject: Subject) -> dict[int, int]:
+    """From the environments of all processes: id -> the lowest pid."""
+    from sentinel.backends.native.keeper.system import marker_of
+
+    found: dict[int, int] = {}
+    try:
+        pids = sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+    except OSError:
+        return {}  # no /proc: macOS
+    for pid in pids:
+        key, _, rest = marker_of(pid).partition(":")
+        id = rest.partition(":")[0]
+        if key == subject.home.key and id.isdecimal() and int(id) not in subject.state.processes:
+            found.setdefault(int(id), pid)
+    return found
+
+
+def units(subject: Subject) -> Iterator[Check]:
+    """Transient units of this home."""
+    from sentinel.backends.systemd import naming
+    from sentinel.backends.systemd.bus import UNIT
+    from sentinel.backends.systemd.manager import Manager
+    from sentinel.backends.systemd.reach import available, reach
+
+    if not available():
+        yield skipped("units", "systemd cannot be reached")
+        return
+    if not subject.readable:
+        yield skipped("units", "state.json cannot be read")
+        return
+    found = reach()
+    manager = Manager(found)
+    try:
+        loaded = manager.units()
+        known = {naming.unit_name(record.name, subject.home) for record in subject.records("systemd")}
+        known |= {record.unit for record in subject.records("systemd") if record.unit}
+        known.add(naming.daemon_unit(subject.home))
+        strange = [name for name in loaded if name not in known and naming.is_of(name, subject.home)]
+        transient = manager.read(strange, ["Transient"], UNIT)
+    finally:
+        manager.close()
+    left = [name for name, (is_transient,) in zip(strange, transient, strict=True) if is_transient]
+    systemctl = ["systemctl", "--user"] if found.scope == "user" else ["systemctl"]
+    for name in sorted(left):
+        verb = "reset-failed" if loaded[name].active == "failed" else "stop"
+        yield problem("units", f"{name} belongs to no process of state.json", command(*systemctl, verb, name))
+    if not left:
+        yield ok("units", "every unit that is loaded is known")
