@@ -105,6 +105,11 @@ LOOK = (
         Option("--json", help="Print one JSON object a line: at, event, id, name, and what applies."),
         examples=("sentinel events", "sentinel events web --since 1h", "sentinel events --follow --json"),
     ),
+    Command(
+        "metrics", "metrics:metrics", "Print metrics of all processes as OpenMetrics text.",
+        text="For a text file that node_exporter reads; `daemon start --metrics` serves the same over HTTP.",
+        examples=("sentinel metrics",),
+    ),
 )
 
 
@@ -188,12 +193,16 @@ PORT = (
     ),
 )
 
+def _metrics() -> Option:
+    return Option("--metrics", help="Serve /metrics for Prometheus there, as 127.0.0.1:9105.", value="HOST:PORT")
+
+
 DAEMON = (
     Command(
         "daemon start", "daemon:start", "Start the daemon in the background.",
         Option("--backend", help="Run it by itself, or as a systemd unit.", value="BACKEND",
-               choices=("native", "systemd", "auto")), _json(),
-        examples=("sentinel daemon start",),
+               choices=("native", "systemd", "auto")), _metrics(), _json(),
+        examples=("sentinel daemon start", "sentinel daemon start --metrics 127.0.0.1:9105"),
     ),
     Command(
         "daemon stop", "daemon:stop", "Stop the daemon; the processes go on.", _json(),
@@ -204,7 +213,7 @@ DAEMON = (
         examples=("sentinel daemon status",),
     ),
     Command(
-        "daemon run", "daemon:run", "Be the daemon, in the foreground: for init systems.",
+        "daemon run", "daemon:run", "Be the daemon, in the foreground: for init systems.", _metrics(),
         examples=("sentinel daemon run",),
     ),
 )
