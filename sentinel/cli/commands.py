@@ -110,6 +110,12 @@ LOOK = (
         text="For a text file that node_exporter reads; `daemon start --metrics` serves the same over HTTP.",
         examples=("sentinel metrics",),
     ),
+    Command(
+        "selftest", "selftest:selftest", "Check sentinel's promises on this machine, in under a minute.",
+        Option("--backend", help="Only this one.", value="BACKEND", choices=("native", "systemd")), _json(),
+        text="Works in a temporary home of its own, and cleans up behind itself. Numbers are told, not judged.",
+        examples=("sentinel selftest", "sentinel selftest --backend native --json"),
+    ),
 )
 
 
