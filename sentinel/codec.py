@@ -171,6 +171,8 @@ def _wanted(r: Record) -> Json:
         out["startup_timeout"] = s.startup_timeout
     out["stop_timeout"] = s.stop_timeout
     out["stop_signal"] = s.stop_signal
+    if s.on_failure is not None:
+        out["on_failure"] = s.on_failure
     return out
 
 
@@ -250,6 +252,7 @@ def _to_spec(d: Json, at: str) -> Spec:
         startup_timeout=to_time(d, "startup_timeout", at) if d.get("startup_timeout") is not None else None,
         stop_timeout=to_time(d, "stop_timeout", at),
         stop_signal=to_text(d, "stop_signal", at),
+        on_failure=to_text(d, "on_failure", at) if d.get("on_failure") is not None else None,
     )
 
 

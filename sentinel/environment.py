@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = 1 << 20
 _OURS = frozenset(("SENTINEL_HOME", "SENTINEL_BACKEND", "SENTINEL_PORTABLE"))  # the user's
 # What tells a process about its own supervisor would be a lie in one that sentinel starts.
-_CONTROL = frozenset(
+CONTROL = frozenset(
     (
         "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC",
         "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID", "SYSTEMD_EXEC_PID",
@@ -99,7 +99,7 @@ def resolve(home: Home, record: Record, group: Group | None, account: Account | 
 
 
 def _is_control(name: str) -> bool:
-    return name in _CONTROL or (name.startswith("SENTINEL_") and name not in _OURS)
+    return name in CONTROL or (name.startswith("SENTINEL_") and name not in _OURS)
 
 
 # dotenv files
@@ -154,12 +154,14 @@ def _read_home_file(path: AnyPath) -> bytes | None:
 def _read_directory_file(path: str, account: Account | None) -> bytes | None:
     """The .env of the working directory, if it is a file.
 
-    Root that starts something as another user reads none that belongs to a third: who can write into the
-    directory must not choose what gets in, nor have root open a FIFO or what a symlink points to.
+    Root reads none that belongs to anybody but itself and the user that the program runs as: who can write into
+    the directory must not choose what gets in, nor have root open a FIFO or what a symlink points to.
     """
-    guarded = account is not None and os.geteuid() == 0
+    guarded = os.geteuid() == 0
+    owners = (0, account.uid) if account is not None else (0,)
     try:
-        return _read(path, os.O_NOFOLLOW if guarded else 0, (0, account.uid) if guarded and account else None)
+        nofollow = os.O_NOFOLLOW if guarded and account is not None else 0
+        return _read(path, nofollow, owners if guarded else None)
     except (FileNotFoundError, NotADirectoryError, _NotAFile):
         return None
     except OSError as error:

@@ -95,6 +95,7 @@ class Spec:
     startup_timeout: float | None = None
     stop_timeout: float = 10.0
     stop_signal: str = "TERM"  # without SIG
+    on_failure: str | None = None  # a shell command line that is told of failures
 
 
 @dataclass(slots=True)

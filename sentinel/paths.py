@@ -29,6 +29,7 @@ class Home:
         self.daemon_fifo = self.run / "daemon.fifo"  # a byte in it: state.json has changed
         self.daemon_pid = self.run / "daemon.pid"
         self.daemon_log = self.logs / ".daemon.log"  # a process name never starts with a dot
+        self.hooks_log = self.logs / ".hooks.log"
         self.errors_log = self.logs / ".errors.log"
 
     @property

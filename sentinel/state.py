@@ -26,7 +26,7 @@ class Store:
         self.patience = patience  # seconds to wait for another command's change
         self.warnings: list[str] = []
         self.command = "sentinel"  # which command changes the state: for the ledger of events
-        self.listeners: list[Callable[[list[events.Event]], None]] = []
+        self.listener: Callable[[State, list[events.Event]], None] | None = None
         self._cache: tuple[int, Identity, State] | None = None
 
     def read(self, *, cached: bool = False) -> State:
@@ -57,12 +57,16 @@ class Store:
         Raises:
             StateError: whatever goes wrong with the file; nothing is changed then.
         """
+        happened: list[events.Event] = []
         with self._locked():
             state, raw = self._load()
             before = events.snapshot(state)
             yield state
             if self._save(state, raw, durable):
-                self._tell(events.derive(before, state, time.time(), self.command))
+                happened = events.derive(before, state, time.time(), self.command)
+                ledger.append(self.home, happened)
+        if happened and self.listener is not None:
+            self.listener(state, happened)
 
     @contextmanager
     def claim(
@@ -179,13 +183,6 @@ class Store:
         return 0
 
     # writing
-
-    def _tell(self, happened: list[events.Event]) -> None:
-        """Write down what happened, and give it to whoever acts on it."""
-        if happened:
-            ledger.append(self.home, happened)
-            for listener in self.listeners:
-                listener(happened)
 
     def _save(self, state: State, raw: bytes | None, durable: bool) -> bool:
         """Whether there was anything to save."""

@@ -29,6 +29,8 @@ _RESTART = (
     Option("--startup-timeout", "-S", help="Wait until it is ready, at most this long.", value="TIME"),
     Option("--stop-timeout", help="When stopping, kill it after this long.", value="TIME", default="10"),
     Option("--stop-signal", help="The signal that asks it to stop.", value="SIGNAL", default="TERM"),
+    Option("--on-failure", help="Run this when it fails, with SENTINEL_EVENT and more in its environment.",
+           value="COMMAND"),
 )
 
 _HEALTH = (

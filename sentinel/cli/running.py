@@ -42,6 +42,7 @@ def request(values: Values) -> RunRequest:
         startup_timeout=None if startup is None else quantities.duration(startup, what="--startup-timeout"),
         stop_timeout=quantities.duration(values.required("stop_timeout"), what="--stop-timeout"),
         stop_signal=quantities.signal_number(values.required("stop_signal")),
+        on_failure=values.text("on_failure"),
         ports=port_variables(values.words("port")),
         backend=values.text("backend"),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sentinel.environment import CONTROL
 from sentinel.selftest.bench import Bench, Broken, alive
 
 Measured = dict[str, float]  # the end of a key is its unit: _ms, _s, _bytes, _per_second, _count
@@ -24,6 +25,7 @@ NASTY = {
     "SELFTEST_UNICODE": "grüße, 你好",
     "SELFTEST_EMPTY": "",
 }
+NOT_KEPT = CONTROL | {"_", "SHLVL", "PWD"}  # a shell's own, and what tells a process about its supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def environment(bench: Bench) -> Measured:
     words = ["run", "--name", "environment", "--", *bench.actor("environment", bench.path("environment"))]
     bench.sentinel(*words, env=NASTY)
     found, given = bench.read("environment"), bench.environment(NASTY)
-    wrong = [key for key, value in given.items() if found.get(key) != value and key not in ("_", "SHLVL", "PWD")]
+    wrong = [key for key, value in given.items() if found.get(key) != value and key not in NOT_KEPT]
     if wrong:
         raise Broken(f"arrived otherwise: {', '.join(sorted(wrong))}")
     return {"variables_count": len(given)}

@@ -26,6 +26,7 @@ class RunRequest:
     startup_timeout: float | None = None
     stop_timeout: float = 10.0
     stop_signal: str = "TERM"
+    on_failure: str | None = None
     ports: list[str] = field(default_factory=list)  # variables that get a port each
     backend: str | None = None  # --backend; None or "auto": see sentinel.backends.resolve
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Mapping
 
 from sentinel.backends.base import Backend, Seen
-from sentinel.model import Record
+from sentinel.events import Event
+from sentinel.model import Record, State
 from sentinel.paths import Home
 from sentinel.state import Store
 
@@ -15,6 +16,8 @@ class Context:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.store = Store(home)
+        self.store.listener = self._happened
+        self.hooks: list[int] = []  # pids of hooks that were started
         self._engines: dict[tuple[str, str | None], Backend] = {}
 
     def engine(self, name: str, scope: str | None = None) -> Backend:
@@ -52,6 +55,12 @@ class Context:
         wanted = [record for record in records if record.id in exits]
         for engine, group in self.by_engine(wanted):
             engine.forget_exits({record.id: exits[record.id] for record in group})
+
+    def _happened(self, state: State, events: list[Event]) -> None:
+        if any(event.is_failure for event in events):
+            from sentinel.supervisor.hooks import run_hooks
+
+            self.hooks += run_hooks(self.home, state, events)
 
     @staticmethod
     def now() -> float:

@@ -79,6 +79,7 @@ def _spec(request: RunRequest) -> Spec:
         startup_timeout=request.startup_timeout,
         stop_timeout=request.stop_timeout,
         stop_signal=request.stop_signal,
+        on_failure=request.on_failure,
     )
 
 

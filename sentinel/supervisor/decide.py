@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sentinel.model import Desired, Record, Restart
+from sentinel.model import Desired, Exit, Record, Restart
 
 QUICK = 1.0  # seconds: a process that ended sooner died quickly, and its restart waits
 SETTLED = 10.0  # seconds of uptime after which max_restarts counts anew
 DEFAULT_DELAY = 0.1
 LONGEST_DELAY = 30.0
+OURS = ("health", "memory")  # reasons for which sentinel itself stops what is then restarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ Action = Nothing | Start | Stop | WakeAt | GiveUp
 def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = False) -> Action:
     """The one step that brings a process nearer to what is wanted.
 
-    `engine_restarts`: the engine restarts what ended by itself (systemd); ours is only what it lost.
+    `engine_restarts`: the engine restarts what ended by itself (systemd). Ours is only what it lost, and what
+    sentinel has stopped itself for its health.
     """
     runtime = record.runtime
     if record.desired is Desired.STOPPED:
@@ -57,8 +59,7 @@ def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = F
     if alive or runtime.gave_up or not ends_in_restart(record):
         return Nothing()
     if engine_restarts:
-        lost = runtime.last_exit is not None and not runtime.last_exit.known and not runtime.last_exit.reason
-        return Start(automatic=True) if lost else Nothing()
+        return Start(automatic=True) if _engine_lost(runtime.last_exit) else Nothing()
     limit = record.spec.restart.max_restarts
     if limit is not None and runtime.failures >= limit:
         return GiveUp()
@@ -66,11 +67,16 @@ def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = F
     return Start(automatic=True) if now >= due else WakeAt(due)
 
 
+def _engine_lost(last: Exit | None) -> bool:
+    """Whether the engine does not know that this was to be restarted."""
+    return last is not None and (last.reason in OURS or not (last.known or last.reason))
+
+
 def ends_in_restart(record: Record) -> bool:
     """Whether the policy restarts it after the end that was last seen."""
     mode = record.spec.restart.mode
     last = record.runtime.last_exit
-    if last is not None and last.run == record.runtime.run and last.reason in ("health", "memory"):
+    if last is not None and last.run == record.runtime.run and last.reason in OURS:
         return mode is not Restart.NO
     if mode is Restart.ON_FAILURE:
         return last is None or not last.clean

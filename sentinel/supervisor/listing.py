@@ -1,6 +1,6 @@
 """`list` and `status`: what is now. Looking restarts what ended meanwhile, when no daemon does."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sentinel import names
 from sentinel.errors import NotFound, SentinelError
@@ -16,7 +16,7 @@ def listing(context: Context, group: str | None = None, *, usage: bool = True) -
     """All processes, or those of a group, in the order of their ids."""
     if group is not None and group not in context.store.read().groups:
         raise NotFound(f"no group named {names.printable(group)}", "run 'sentinel group list' to see them")
-    report = _look(context, None)
+    report = _look(context)
     records = [r for r in report.state.processes.values() if group is None or r.spec.group == group]
     return _views(context, report, records, usage)
 
@@ -24,7 +24,7 @@ def listing(context: Context, group: str | None = None, *, usage: bool = True) -
 def status(context: Context, tokens: Sequence[str]) -> Listing:
     """These processes, in the order asked for."""
     ids = processes.find(context, tokens)
-    report = _look(context, ids)
+    report = _look(context)
     records = [report.state.processes[i] for i in ids if i in report.state.processes]
     answer = _views(context, report, records, True)
     for one in answer.processes:
@@ -32,8 +32,8 @@ def status(context: Context, tokens: Sequence[str]) -> Listing:
     return answer
 
 
-def _look(context: Context, ids: Iterable[int] | None) -> Report:
-    report = reconcile(context, ids)
+def _look(context: Context) -> Report:
+    report = reconcile(context)
     if report.restarted:
         state = context.store.read()
         started = {name for name, _, _ in report.restarted}

@@ -1,6 +1,7 @@
 """Bring what runs to what is wanted. Commands, `list` and the daemon all come through here."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from sentinel.backends.base import Seen
@@ -10,6 +11,8 @@ from sentinel.supervisor import launching
 from sentinel.supervisor.absorb import absorb
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.decide import Action, GiveUp, Nothing, Start, Stop, WakeAt, decide
+
+AGAIN = 0.05  # seconds until the next look at what could not be started
 
 
 @dataclass(slots=True)
@@ -25,6 +28,10 @@ class Report:
     helpers: list[int] = field(default_factory=list)  # pids of helpers that were started for them
     busy: bool = False  # somebody else works on one of them: look again when they are done
 
+    def wake(self, at: float) -> None:
+        """Look again then, or earlier."""
+        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+
 
 def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: bool = False) -> Report:
     """One round over these processes (None: all). What another command works on is left to it.
@@ -39,18 +46,24 @@ def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: 
     state = context.store.read()
     wanted = None if ids is None else set(ids)
     records = [r for r in state.processes.values() if wanted is None or r.id in wanted]
-    seen = context.see(records)
-    report = Report(state, seen)
-    pending = [r.id for r in records if _needs_work(context, r, seen[r.id], report)]
+    report = Report(state, context.see(records))
+    pending = [r.id for r in records if _needs_work(context, r, report)]
     if pending:
-        with context.store.claim(pending, block=False) as mine:
-            report.busy = len(mine) < len(pending)
-            if mine:
-                _work(context, mine, report, stop_here)
-    if report.to_stop and not stop_here:
-        from sentinel.supervisor import helper
+        _round(context, pending, report, stop_here)
+        report.state = context.store.read()
+        acted = [report.state.processes[i] for i in pending if i in report.state.processes]
+        report.seen.update(context.see(acted))
+    return report
 
-        report.helpers.append(helper.spawn(context.home, "reconcile", report.to_stop))
+
+def after_exits(context: Context, ids: Iterable[int]) -> Report:
+    """The same for processes that the engine has just told to have ended: straight to work.
+
+    `report.state` is only to be read.
+    """
+    report = Report(State(), {})
+    _round(context, list(ids), report, False)
+    report.state = context.store.read(cached=True)
     return report
 
 
@@ -60,32 +73,18 @@ def settle(context: Context, ids: Iterable[int]) -> dict[int, Seen]:
     records = [state.processes[i] for i in ids if i in state.processes]
     seen = context.see(records)
     now = context.now()
-    save_seen(context, {r.id for r in records if absorb(r, seen[r.id], now) or seen[r.id].exits}, seen)
+    changed = {r.id for r in records if absorb(r, seen[r.id], now) or seen[r.id].exits}
+    _save(context, changed, {}, set(), seen)
     return seen
 
 
-def save_seen(context: Context, ids: set[int], seen: dict[int, Seen]) -> None:
-    """Write what was seen of these processes into state.json, and let go of the engines' exit records."""
-    if not ids:
-        return
-    now = context.now()
-    exits: dict[int, int] = {}
-    with context.store.change(durable=False) as state:
-        records = [state.processes[i] for i in ids if i in state.processes]
-        for record in records:
-            absorb(record, seen[record.id], now)
-            if seen[record.id].exits:
-                exits[record.id] = max(end.run for end in seen[record.id].exits)
-    if exits:
-        context.forget_exits(records, exits)
-
-
-def _needs_work(context: Context, record: Record, seen: Seen, report: Report) -> bool:
+def _needs_work(context: Context, record: Record, report: Report) -> bool:
     """Absorb into the copy just read, and decide. True where something has to be saved or done."""
+    seen = report.seen[record.id]
     changed = absorb(record, seen, context.now())
     action = _decide(context, record, seen)
     if isinstance(action, WakeAt):
-        _wake(report, action.at)
+        report.wake(action.at)
     return changed or bool(seen.exits) or not isinstance(action, Nothing | WakeAt)
 
 
@@ -95,46 +94,58 @@ def _decide(context: Context, record: Record, seen: Seen) -> Action:
     return decide(record, alive, context.now(), engine_restarts=engine.restarts_by_itself)
 
 
-def _wake(report: Report, at: float) -> None:
-    report.wake_at = at if report.wake_at is None else min(report.wake_at, at)
+def _round(context: Context, ids: list[int], report: Report, stop_here: bool) -> None:
+    with context.store.claim(ids, block=False) as mine:
+        report.busy = len(mine) < len(ids)
+        if mine:
+            _work(context, mine, report, stop_here)
+    if report.to_stop and not stop_here:
+        from sentinel.supervisor import helper
+
+        report.helpers.append(helper.spawn(context.home, "reconcile", report.to_stop))
 
 
 def _work(context: Context, ids: set[int], report: Report, stop_here: bool) -> None:
     """Do what is due for processes that are ours alone for now."""
-    state = context.store.read()
-    records = {i: state.processes[i] for i in sorted(ids) if i in state.processes}
-    seen = context.see(records.values())
-    report.seen.update(seen)
+    state = context.store.read(cached=True)
+    records = {i: deepcopy(state.processes[i]) for i in sorted(ids) if i in state.processes}
+    report.seen.update(context.see(records.values()))
     old_pids = {i: r.runtime.pid for i, r in records.items()}
-    changed: set[int] = set()
-    actions: dict[int, Action] = {}
-    for i, record in records.items():
-        if absorb(record, seen[i], context.now()) or seen[i].exits:
-            changed.add(i)
-        actions[i] = _decide(context, record, seen[i])
+    changed = {i for i, r in records.items() if absorb(r, report.seen[i], context.now()) or report.seen[i].exits}
+    actions = {i: _decide(context, r, report.seen[i]) for i, r in records.items()}
     stops = [(records[i], a) for i, a in actions.items() if isinstance(a, Stop)]
-    if not stop_here:
-        report.to_stop, stops = [record.id for record, _ in stops], []
-    stopped = _stop(context, stops, report)
-    for i in stopped:
-        actions[i] = _decide(context, records[i], report.seen[i])
+    if stop_here:
+        for i in _stop(context, stops, report):
+            changed.add(i)
+            actions[i] = _decide(context, records[i], report.seen[i])
+    else:
+        report.to_stop = [record.id for record, _ in stops]
     starts = [(records[i], a.automatic) for i, a in actions.items() if isinstance(a, Start)]
-    given_up = {i for i, a in actions.items() if isinstance(a, GiveUp)}
     started = launching.launch(context, state, starts)
-    _save(context, changed | stopped, started, given_up, report)
-    for record, automatic in starts:
-        result = started[record.id]
-        if isinstance(result.outcome, SentinelError):
-            report.failed.append((record.name, result.outcome))
-        elif automatic:
-            report.restarted.append((record.name, old_pids[record.id], result.outcome.pid))
+    given_up = {i for i, a in actions.items() if isinstance(a, GiveUp)}
+    _save(context, changed, started, given_up, report.seen)
+    _tell(context, report, actions, started, records, old_pids)
+
+
+def _tell(
+    context: Context,
+    report: Report,
+    actions: dict[int, Action],
+    started: dict[int, launching.Launched],
+    records: dict[int, Record],
+    old_pids: dict[int, int | None],
+) -> None:
+    """What became of each, for whoever asked."""
     for i, action in actions.items():
         if isinstance(action, WakeAt):
-            _wake(report, action.at)
-        elif isinstance(action, Start) and isinstance(started[i].outcome, SentinelError):
-            _wake(report, context.now() + 0.05)
-    report.state = context.store.read()
-    report.seen.update(context.see(report.state.processes[i] for i in ids if i in report.state.processes))
+            report.wake(action.at)
+        elif isinstance(action, Start):
+            outcome, name = started[i].outcome, records[i].name
+            if isinstance(outcome, SentinelError):
+                report.failed.append((name, outcome))
+                report.wake(context.now() + AGAIN)
+            elif action.automatic:
+                report.restarted.append((name, old_pids[i], outcome.pid))
 
 
 def _stop(context: Context, stops: list[tuple[Record, Stop]], report: Report) -> set[int]:
@@ -148,12 +159,10 @@ def _stop(context: Context, stops: list[tuple[Record, Stop]], report: Report) ->
                     done.add(i)
                 else:
                     report.failed.append((next(r.name for r in records if r.id == i), error))
-    if done:
-        again = context.see(record for record, _ in stops if record.id in done)
-        for record, _ in stops:
-            if record.id in again:
-                absorb(record, again[record.id], context.now())
-        report.seen.update(again)
+    down = [record for record, _ in stops if record.id in done]
+    report.seen.update(context.see(down))
+    for record in down:
+        absorb(record, report.seen[record.id], context.now())
     return done
 
 
@@ -162,26 +171,24 @@ def _save(
     changed: set[int],
     started: dict[int, launching.Launched],
     given_up: set[int],
-    report: Report,
+    seen: dict[int, Seen],
 ) -> None:
-    if not (changed or started or given_up):
+    """Write what was seen and done into state.json, and let go of the engines' exit records."""
+    touched = sorted(changed | set(started) | given_up)
+    if not touched:
         return
     now = context.now()
     exits: dict[int, int] = {}
     with context.store.change(durable=False) as state:
-        for i in sorted(changed | set(started) | given_up):
-            record = state.processes.get(i)
-            if record is None:
-                continue
-            if i in changed:
-                absorb(record, report.seen[i], now)
-            ends = report.seen[i].exits
-            if ends:
-                exits[i] = max(end.run for end in ends)
-            if i in started:
-                started[i].apply(record, now)
-            if i in given_up:
+        records = [state.processes[i] for i in touched if i in state.processes]
+        for record in records:
+            if record.id in changed:
+                absorb(record, seen[record.id], now)
+                if ends := seen[record.id].exits:
+                    exits[record.id] = max(end.run for end in ends)
+            if record.id in started:
+                started[record.id].apply(record, now)
+            if record.id in given_up:
                 record.runtime.gave_up = True
-        records = list(state.processes.values())
     if exits:
         context.forget_exits(records, exits)

@@ -11,7 +11,6 @@ from typing import Any
 import lab
 import pytest
 
-from sentinel.backends.native import client
 from sentinel.backends.native.client import Ended, Event, Keeper, SpawnReply, SpawnRequest, read_exits
 from sentinel.backends.native.keeper import sockets
 from sentinel.paths import Home
@@ -64,10 +63,7 @@ class Lab:
     def exit_of(self, id: int, run: int = 1) -> Ended:
         """The exit record of a run, once it is there."""
 
-        def find() -> Ended:
-            return [ended for ended in self.exits(id) if ended.exit.run == run][0]
-
-        return lab.eventually(lambda: [find()])[0]
+        return lab.eventually(lambda: [ended for ended in self.exits(id) if ended.exit.run == run])[0]
 
     def close(self) -> None:
         """Stop what runs, and see the keeper end by itself."""
@@ -109,4 +105,15 @@ def portable(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     monkeypatch.setattr(sockets, "PORTABLE", mode == "portable" or sys.platform != "linux")
 
 
-__all__ = ["Lab", "client", "kill", "kill_keeper", "next_exit", "portable"]
+@pytest.fixture(params=["usual", "portable"])
+def mode(request, monkeypatch):
+    portable(monkeypatch, request.param)
+    return request.param
+
+
+@pytest.fixture
+def keep(mode, tmp_path, programs):
+    made = Lab(tmp_path / "home", programs)
+    yield made
+    made.close()
+    assert not lab.end_everything(tmp_path, set())

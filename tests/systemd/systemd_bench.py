@@ -44,9 +44,7 @@ def eventually(check: Callable[[], T], within: float = DEADLINE) -> T:
 
 def systemctl(*words: str) -> str:
     scope = [] if os.geteuid() == 0 else ["--user"]
-    done = subprocess.run(
-        ["systemctl", *scope, *words], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(["systemctl", *scope, *words], capture_output=True, text=True, check=False, timeout=60)
     return done.stdout
 
 
@@ -112,8 +110,6 @@ class Bench:
         stopped = self.backend.stop(self.records, force=True)
         assert not any(stopped.values()), stopped
         self.backend.forget(self.records)
-        loaded = systemctl(
-            "list-units", "--all", "--plain", "--no-legend", *(r.unit or "" for r in self.records)
-        )
+        loaded = systemctl("list-units", "--all", "--plain", "--no-legend", *(r.unit or "" for r in self.records))
         self.backend.close()
         assert not self.records or not loaded.strip(), loaded

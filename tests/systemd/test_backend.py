@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -198,15 +199,17 @@ def test_thirty_cycles(bench: Bench) -> None:
 
 
 def test_a_start_while_an_administrators_stop_is_pending_waits_for_it(bench: Bench) -> None:
-    record = bench.record("slow", stop_timeout=20.0)
-    ready = bench.directory / "ready"
-    first = bench.start(
-        bench.sh(record, f"trap 'sleep 0.5; exit 0' TERM; : >{ready}; while :; do sleep 0.05; done")
-    )
+    record = bench.record("slow", stop_timeout=60.0)
+    ready, gate = bench.directory / "ready", bench.directory / "gate"
+    ending = f"while ! [ -e {gate} ]; do sleep 0.02; done; exit 0"
+    first = bench.start(bench.sh(record, f"trap '{ending}' TERM; : >{ready}; while :; do sleep 0.05; done"))
     eventually(ready.exists)
     systemctl("stop", "--no-block", record.unit or "")
     eventually(lambda: _in(see(bench, record), Status.STOPPING))
+    timer = threading.Timer(0.3, gate.touch)
+    timer.start()
     second = bench.start(bench.launch(record, SLEEP, run=2))
+    timer.join()
     assert (second.already, second.pid != first.pid) == (False, True)
 
 
@@ -310,9 +313,7 @@ def test_groups_are_slices_that_never_nest(bench: Bench) -> None:
     for name in ("a", "a-b"):
         bench.backend.remove_group(name)
         bench.backend.remove_group(name)
-    assert not any(
-        name in systemctl("list-units", "--all", "--plain", "--no-legend", "*.slice") for name in slices
-    )
+    assert not any(name in systemctl("list-units", "--all", "--plain", "--no-legend", "*.slice") for name in slices)
 
 
 def test_two_homes_never_meet(bench: Bench, tmp_path: Path) -> None:
@@ -400,9 +401,7 @@ def test_what_another_process_started_is_known_here(bench: Bench) -> None:
 def test_the_manager_reexecuted_meanwhile_changes_nothing(bench: Bench) -> None:
     record = bench.record("steady")
     started = bench.start(bench.launch(record, SLEEP))
-    subprocess.run(
-        ["systemctl", *([] if os.geteuid() == 0 else ["--user"]), "daemon-reload"], check=True, timeout=60
-    )
+    subprocess.run(["systemctl", *([] if os.geteuid() == 0 else ["--user"]), "daemon-reload"], check=True, timeout=60)
     assert see(bench, record).pid == started.pid
     assert bench.backend.stop([record]) == {record.id: None}
     assert see(bench, record).stopped_by == ""
@@ -451,9 +450,7 @@ def test_a_lost_home_still_finds_what_runs(bench: Bench) -> None:
 def test_a_foreign_unit_of_the_same_name_is_left_alone(bench: Bench) -> None:
     record = bench.record("foreign")
     user = os.geteuid() != 0
-    directory = (
-        Path("/run/systemd/system") if not user else Path(os.environ["XDG_RUNTIME_DIR"]) / "systemd/user"
-    )
+    directory = Path("/run/systemd/system") if not user else Path(os.environ["XDG_RUNTIME_DIR"]) / "systemd/user"
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / (record.unit or "")
     path.write_text("[Service]\nExecStart=/bin/sleep 1000\n")
@@ -467,17 +464,13 @@ def test_a_foreign_unit_of_the_same_name_is_left_alone(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ready", [True, False])
-def test_the_daemon_is_a_unit(
-    binding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: bool
-) -> None:
+def test_the_daemon_is_a_unit(binding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: bool) -> None:
     """With a stand-in for sentinel itself, which says that it is ready or ends."""
     package = tmp_path / "python" / "sentinel"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     says = (
-        READY.replace("while not os.path.exists(sys.argv[1]): time.sleep(0.02)", "")
-        if ready
-        else "raise SystemExit(3)"
+        READY.replace("while not os.path.exists(sys.argv[1]): time.sleep(0.02)", "") if ready else "raise SystemExit(3)"
     )
     (package / "__main__.py").write_text(says)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
@@ -504,7 +497,7 @@ def test_the_daemon_is_a_unit(
 
 @needs_user
 def test_linger_can_be_turned_on_for_oneself(binding: str) -> None:
-    assert reach.enable_linger()
+    reach.enable_linger()
     assert reach.survives_logout()
 
 
@@ -518,3 +511,14 @@ def test_the_bus_is_found_without_its_variables(binding: str, monkeypatch: pytes
         found = Manager(reach.reach())
         assert isinstance(found.units(), dict)
         found.close()
+
+
+def test_the_common_slice_goes_with_the_last_unit(bench: Bench) -> None:
+    def others() -> str:
+        return systemctl("list-units", "--all", "--plain", "--no-legend", "sentinel-*")
+
+    record = bench.record("only")
+    bench.start(bench.launch(record, SLEEP))
+    assert naming.ROOT_SLICE in systemctl("list-units", "--plain", "--no-legend", "*.slice")
+    bench.backend.stop([record])
+    eventually(lambda: others().strip() or systemctl("is-active", naming.ROOT_SLICE).strip() == "inactive")

@@ -49,9 +49,7 @@ def test_a_job_is_waited_for(connection: Bus) -> None:
         ("Type", Value("s", "oneshot")),
         ("ExecStart", Value("a(sasb)", [("/bin/true", ["true"], False)])),
     ]
-    job = connection.call(
-        manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
-    )[0]
+    job = connection.call(manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, []))[0]
     assert connection.wait_jobs([job], time.monotonic() + 30) == {job: "done"}
 
 

@@ -96,9 +96,7 @@ def test_secrets_are_in_no_property_and_no_readable_file(bench: Bench) -> None:
         bench.start(bench.launch(record, ["/bin/sleep", "1000"], env=env))
         assert "hunter2" not in systemctl("show", record.unit or "")
         assert "hunter2" not in systemctl("cat", record.unit or "")
-        holding = [
-            path for path in bench.home.root.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
-        ]
+        holding = [path for path in bench.home.root.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
         assert len(holding) == 1
         assert stat.S_IMODE(holding[0].stat().st_mode) == 0o600
         assert bench.backend.stop([record]) == {record.id: None}

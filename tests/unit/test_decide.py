@@ -26,6 +26,7 @@ ENDS = (
     Exit(1, signal=9, at=NOW),
     Exit(1, signal=15, at=NOW),
     Exit(1, at=NOW),
+    Exit(1, signal=15, at=NOW, reason="health"),
 )
 
 
@@ -54,11 +55,13 @@ def expected(r: Record, alive: bool, engine: bool) -> type[Action]:
     if alive or r.runtime.gave_up:
         return Nothing
     end, mode = r.runtime.last_exit, r.spec.restart.mode
-    clean = end is not None and (end.code == 0 or end.signal == 15)
+    ours = end is not None and end.reason == "health"
+    clean = not ours and end is not None and (end.code == 0 or end.signal == 15)
     if mode is Restart.NO or (mode is Restart.ON_FAILURE and clean):
         return Nothing
     if engine:
-        return Start if end is not None and end.code is None and end.signal is None else Nothing
+        lost = end is not None and end.code is None and end.signal is None
+        return Start if ours or lost else Nothing
     if r.spec.restart.max_restarts is not None and r.runtime.failures >= r.spec.restart.max_restarts:
         return GiveUp
     return WakeAt if r.runtime.quick_deaths and end is not None else Start

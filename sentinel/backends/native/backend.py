@@ -161,6 +161,12 @@ class NativeBackend:
         keeper.listen()
         return keeper
 
+    def release(self) -> None:
+        """End our own connection: a keeper that nobody talks to and that has nothing to keep goes."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     # the keeper
 
     def _with_keeper(self, work: Callable[[Keeper], T]) -> T:
@@ -187,7 +193,8 @@ class NativeBackend:
     def _tell(self, records: Sequence[Record]) -> dict[int, Told]:
         if not records or not self._wanted(records):
             return {}
-        told = self._with_keeper(lambda keeper: keeper.tell())
+        ids = [record.id for record in records]
+        told = self._with_keeper(lambda keeper: keeper.tell(ids))
         lost = [r for r in records if r.id not in told and _may_live(r)]
         if lost:  # what a killed keeper left and its journal did not name
             self._with_keeper(
@@ -206,7 +213,7 @@ class NativeBackend:
                     ]
                 )
             )
-            told = self._with_keeper(lambda keeper: keeper.tell())
+            told = self._with_keeper(lambda keeper: keeper.tell(ids))
         return told
 
 

@@ -140,9 +140,10 @@ class Keeper:
         replies = self._ask("stop", requests, on_reply=cast(Any, on_reply), patient=True)
         return cast(list[StopReply], replies)
 
-    def tell(self) -> dict[int, Told]:
-        """All processes the keeper has, by id."""
-        return {int(id): told for id, told in self._ask("tell", [{}])[0]["processes"].items()}
+    def tell(self, ids: Sequence[int] | None = None) -> dict[int, Told]:
+        """The processes the keeper has, by id: all, or of these ids."""
+        request = {} if ids is None else {"ids": list(ids)}
+        return {int(id): told for id, told in self._ask("tell", [request])[0]["processes"].items()}
 
     def unsaved_exits(self) -> list[Ended]:
         """Exit records that the keeper could not write yet (a full disk) and holds in memory."""

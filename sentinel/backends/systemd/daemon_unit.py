@@ -7,6 +7,7 @@ from sentinel.backends.systemd import naming
 from sentinel.backends.systemd.bus import EXISTS, UNIT, BusError, Value
 from sentinel.backends.systemd.manager import Manager
 from sentinel.backends.systemd.reach import reach
+from sentinel.backends.systemd.slices import Slices
 from sentinel.backends.systemd.unit import Properties
 from sentinel.errors import BackendError, StopError
 from sentinel.paths import Home
@@ -34,19 +35,20 @@ class DaemonUnit:
         if running is not None:
             return running
         self._manager.reset_failed([self.unit])
-        made = self._manager.start_transient([(self.unit, self._properties(metrics), [])])[0]
+        Slices(self._home, self._manager).ensure([])
+        made = self._manager.start_transient([(self.unit, self._properties(metrics))])[0]
         if isinstance(made, BusError):
             if made.kind != EXISTS:
                 raise BackendError(f"cannot start the daemon: {made.message}", made.hint) from made
         elif self._manager.wait([made], _START + 5).get(made) != "done":
             self._stop()
             raise BackendError(
-                "cannot start the daemon: it did not get ready", f"see 'journalctl -u {self.unit}'"
+                "cannot start the daemon: it did not get ready", f"see 'journalctl {self._manager.flag}-u {self.unit}'"
             )
         pid = self.pid()
         if pid is None:
             raise BackendError(
-                "cannot start the daemon: it ended at once", f"see 'journalctl -u {self.unit}'"
+                "cannot start the daemon: it ended at once", f"see 'journalctl {self._manager.flag}-u {self.unit}'"
             )
         return pid
 
@@ -58,7 +60,7 @@ class DaemonUnit:
     def _stop(self) -> None:
         job = self._manager.stop([self.unit])[0]
         if isinstance(job, str) and job not in self._manager.wait([job], _STOP + 15):
-            raise StopError("cannot stop the daemon", f"see 'systemctl status {self.unit}'")
+            raise StopError("cannot stop the daemon", f"see 'systemctl {self._manager.flag}status {self.unit}'")
         self._manager.reset_failed([self.unit])
 
     def pid(self) -> int | None:
@@ -93,6 +95,8 @@ class DaemonUnit:
         )
         values = {name: os.environ[name] for name in kept if name in os.environ}
         values["SENTINEL_HOME"] = str(self._home.root)
+        values["SENTINEL_DAEMON_UNIT"] = self.unit
+        values["SENTINEL_DAEMON_SCOPE"] = self._manager.reach.scope
         return [
             ("Description", Value("s", f"sentinel: daemon of {self._home.root}")),
             ("Documentation", Value("as", ["man:sentinel(1)"])),
@@ -104,7 +108,8 @@ class DaemonUnit:
             ("StartLimitIntervalUSec", Value("t", 0)),
             ("TimeoutStartUSec", Value("t", int(_START * 1e6))),
             ("TimeoutStopUSec", Value("t", int(_STOP * 1e6))),
-            ("KillMode", Value("s", "mixed")),
+            # the keeper of native processes, which it may have started, and its helpers stay
+            ("KillMode", Value("s", "process")),
             ("Slice", Value("s", naming.ROOT_SLICE)),
             ("Environment", Value("as", [f"{name}={value}" for name, value in values.items()])),
             ("WorkingDirectory", Value("s", str(self._home.root))),

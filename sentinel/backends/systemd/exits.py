@@ -19,7 +19,8 @@ LONGEST_DELAY = 30.0
 _FORMAT = "%10d %10d %10d %-32s %-16s %-8s %-10s %10d\\n"
 
 # $1 the record, $2 the file that says when the run began (absent: a run that never began is no end)
-_ENDED = f"""read -r ends fails quick rest <"$1" || exit 0
+_ENDED = f"""umask 077
+read -r ends fails quick rest <"$1" || exit 0
 if [ -n "$2" ]; then
   since=; read -r since rest <"$2"; [ -n "$since" ] || exit 0
   echo >"$2"
@@ -35,7 +36,8 @@ printf '{_FORMAT}' "$ends" "$fails" "$quick" "${{INVOCATION_ID:--}}" "${{SERVICE
 exit 0"""
 
 # $1 the record, $2 when the run began, $3 most restarts or "", then the delays of quick deaths in a row
-_BEGINS = """if read -r ends fails quick rest <"$1"; then
+_BEGINS = """umask 077
+if read -r ends fails quick rest <"$1"; then
   if [ "$ends" -gt 0 ] && [ -n "$3" ] && [ "$fails" -gt "$3" ]; then exit 1; fi
   up=$2; shift 3
   if [ "$ends" -gt 0 ] && [ "$quick" -gt 0 ] && [ $# -gt 0 ]; then
@@ -48,7 +50,8 @@ fi
 exit 0"""
 
 # $1 a mark: it was asked to stop while it ran. systemd runs this too when it ended by itself.
-_STOPPING = """[ -z "$MAINPID" ] || echo stop >"$1"
+_STOPPING = """umask 077
+[ -z "$MAINPID" ] || echo stop >"$1"
 exit 0"""
 
 

@@ -1,6 +1,7 @@
 """The service manager in the verbs that we need: many units at once, over one connection."""
 
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,6 @@ from sentinel.errors import BackendError
 
 JOB_TIMEOUT = 60.0  # seconds for a job that only has to execute a program: a machine may be very busy
 
-Aux = list[tuple[str, Properties]]
-
 
 class Unit(NamedTuple):
     """A row of ListUnits."""
@@ -55,6 +54,11 @@ class Manager:
         self._pid = 0
 
     @property
+    def flag(self) -> str:
+        """What systemctl and journalctl need to talk to the same manager."""
+        return "--user " if self.reach.scope == "user" else ""
+
+    @property
     def bus(self) -> Bus:
         if self._bus is None or self._pid != os.getpid():
             self._bus = connect(self.reach.address)
@@ -73,9 +77,7 @@ class Manager:
             rows = self._ask(manager_call("ListUnitsByPatterns", "asas", [], wanted))[0]
         except BusError as error:
             raise BackendError(f"cannot ask systemd for its units: {error.message}", error.hint) from error
-        return {
-            row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows
-        }
+        return {row[0]: Unit(row[0], row[2], row[3], row[4], row[9] if row[7] else "", row[8]) for row in rows}
 
     def property(self, name: str) -> Any:
         """Of the manager itself."""
@@ -90,11 +92,11 @@ class Manager:
         """Tells this life of the manager from one before: units that it was running ended with it."""
         return str(self.property("UserspaceTimestampMonotonic"))
 
-    def start_transient(self, units: Sequence[tuple[str, Properties, Aux]]) -> list[str | BusError]:
-        """The job of each, or why not."""
+    def start_transient(self, units: Sequence[tuple[str, Properties]]) -> list[str | BusError]:
+        """The job of each, or why not. A slice that was about to go, empty as it was, stays ("replace")."""
         calls = [
-            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, aux)
-            for name, properties, aux in units
+            manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "replace", properties, [])
+            for name, properties in units
         ]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
 
@@ -103,9 +105,17 @@ class Manager:
         calls = [manager_call("StopUnit", "ss", name, "replace") for name in units]
         return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)]
 
-    def kill(self, units: Iterable[str], signal: int) -> None:
-        """To every process of each; one that is gone is fine."""
-        self._many([manager_call("KillUnit", "ssi", name, "all", signal) for name in units])
+    def kill_and_stop(self, units: Sequence[str]) -> list[str | BusError]:
+        """SIGKILL to all of each, and its stop job right behind, lest it be restarted in between."""
+        calls = []
+        for name in units:
+            calls.append(manager_call("KillUnit", "ssi", name, "all", signal.SIGKILL))
+            calls.append(manager_call("StopUnit", "ss", name, "replace"))
+        return [answer if isinstance(answer, BusError) else str(answer[0]) for answer in self._many(calls)[1::2]]
+
+    def kill(self, units: Iterable[str]) -> None:
+        """SIGKILL to every process of each; one that is gone is fine."""
+        self._many([manager_call("KillUnit", "ssi", name, "all", signal.SIGKILL) for name in units])
 
     def reset_failed(self, units: Iterable[str]) -> None:
         """Let go of what failed."""
@@ -129,9 +139,7 @@ class Manager:
         """How each ended; missing: not within `timeout` seconds."""
         return self.bus.wait_jobs(jobs, time.monotonic() + timeout) if jobs else {}
 
-    def read(
-        self, units: Sequence[str], properties: Sequence[str], interface: str = SERVICE
-    ) -> list[list[Any]]:
+    def read(self, units: Sequence[str], properties: Sequence[str], interface: str = SERVICE) -> list[list[Any]]:
         """These properties of each; None for what is not there."""
         calls = [get_call(unit_path(unit), interface, prop) for unit in units for prop in properties]
         values = [plain(answer) for answer in self._many(calls)]

@@ -56,39 +56,35 @@ def survives_logout(uid: int | None = None) -> bool:
     user = os.geteuid() if uid is None else uid
     if user == 0:
         return True
-    try:
-        return (_LINGER / pwd.getpwuid(user).pw_name).exists()
-    except KeyError:
-        return False
+    return (_LINGER / _name(user)).exists()
 
 
-def enable_linger() -> bool:
-    """Ask for linger for oneself, without a password. Whether it is on now."""
+def enable_linger() -> None:
+    """Ask for linger for oneself, which needs no password as a rule. Raises BackendError where it is refused."""
     from sentinel.backends.systemd.bus import Call, connect
 
+    login = "org.freedesktop.login1"
+    arguments = (os.geteuid(), True, False)
+    call = Call("/org/freedesktop/login1", f"{login}.Manager", "SetUserLinger", "ubb", arguments, login)
     address = _address("system")
     if address is None:
-        return False
-    login = "org.freedesktop.login1"
+        raise _no_linger()
     try:
         bus = connect(address)
-    except BackendError:
-        return False
-    try:
-        call = Call(
-            "/org/freedesktop/login1",
-            f"{login}.Manager",
-            "SetUserLinger",
-            "ubb",
-            (os.geteuid(), True, False),
-            login,
-        )
-        bus.call(call)
-    except BackendError:
-        return False
-    finally:
-        bus.close()
-    return survives_logout()
+        try:
+            bus.call(call)
+        finally:
+            bus.close()
+    except BackendError as error:
+        raise _no_linger() from error
+
+
+def _no_linger() -> BackendError:
+    name = _name(os.geteuid())
+    return BackendError(
+        f"processes of {name} would end at logout, and lingering may not be enabled here",
+        f"ask root for 'loginctl enable-linger {name}', or {_NATIVE}",
+    )
 
 
 def _address(scope: str) -> str | None:
@@ -120,16 +116,18 @@ def _is_socket(path: Path, owner: int | None = None) -> bool:
     return stat.S_ISSOCK(found.st_mode) and (owner is None or found.st_uid == owner)
 
 
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def _missing(scope: str) -> BackendError:
     if scope == "system":
-        return BackendError(
-            f"cannot reach systemd: {_SYSTEM_SOCKET} is missing (is D-Bus installed?)", _NATIVE
-        )
+        return BackendError(f"cannot reach systemd: {_SYSTEM_SOCKET} is missing (is D-Bus installed?)", _NATIVE)
     uid = os.geteuid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = str(uid)
+    name = _name(uid)
     return BackendError(
         f"no user service manager is running for {name} (uid {uid}): /run/user/{uid}/bus is missing",
         f"log in through ssh or a console, or run 'loginctl enable-linger {name}', or {_NATIVE}",

@@ -1,12 +1,13 @@
 """Groups as slices: made with their limits, and again when systemd forgot them."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from sentinel.backends.systemd import naming
-from sentinel.backends.systemd.bus import EXISTS, BusError, Value
-from sentinel.backends.systemd.manager import Aux, Manager, Unit
+from sentinel.backends.systemd.bus import EXISTS, Value
+from sentinel.backends.systemd.manager import Manager, Unit
 from sentinel.backends.systemd.readback import processes
 from sentinel.backends.systemd.unit import INFINITY, Properties
 from sentinel.errors import BackendError, Conflict
@@ -14,6 +15,12 @@ from sentinel.model import Group
 from sentinel.paths import Home
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_ROOT = """\
+[Unit]
+Description=sentinel: all processes
+Documentation=man:sentinel(1)
+StopWhenUnneeded=yes
+"""
 _CONTROLLERS = {"memory_max": "memory", "cpu_quota": "cpu", "tasks_max": "pids"}
 _WORDS = {"memory_max": "the memory limit", "cpu_quota": "the cpu quota", "tasks_max": "the limit of tasks"}
 
@@ -28,21 +35,45 @@ class Slices:
 
     def apply(self, group: Group) -> list[str]:
         """Make it, or change it to what is wanted now. Sentences about what is not in force."""
-        with self._manager.watching():
-            return self._apply(group)
-
-    def _apply(self, group: Group) -> list[str]:
-        name = naming.slice_name(group.name, self._home)
         limits = _limits(group)
-        self._remember(name, limits)
-        made = self._manager.start_transient([(name, [*_common(group.name), *_properties(limits)], [])])[0]
-        if isinstance(made, BusError):
-            if made.kind != EXISTS:
-                raise BackendError(f"cannot make the group {group.name}: {made.message}", made.hint) from made
+        self._remember(self.of(group.name), limits)
+        with self._manager.watching():
+            self._make(group.name, limits)
+        return self._not_in_force(limits)
+
+    def ensure(self, groups: Iterable[str]) -> None:
+        """Make again what systemd forgot, before something starts in it. Jobs have to be watched."""
+        self._describe_root()
+        wanted = {self.of(group): group for group in groups}
+        active = {name for name, unit in self._manager.units(list(wanted)).items() if _active(unit)} if wanted else ()
+        for name, group in wanted.items():
+            if name not in active:
+                self._make(group, self._recall(name))
+
+    def _make(self, group: str, limits: dict[str, int]) -> None:
+        name = self.of(group)
+        made = self._manager.start_transient([(name, [*_common(group), *_properties(limits)])])[0]
+        if isinstance(made, str):
+            self._manager.wait([made])
+        elif made.kind == EXISTS:
             self._manager.set_properties(name, _properties(limits))
         else:
-            self._manager.wait([made])
-        return self._not_in_force(limits)
+            raise BackendError(f"cannot make the group {group}: {made.message}", made.hint) from made
+
+    def _describe_root(self) -> None:
+        """A file, since systemd makes that slice by itself whenever it is needed: it goes with its last unit."""
+        reach = self._manager.reach
+        top = Path("/run/systemd/system" if reach.scope == "system" else f"/run/user/{reach.uid}/systemd/user")
+        path = top / naming.ROOT_SLICE
+        if path.exists():
+            return
+        try:
+            top.mkdir(mode=0o755, parents=True, exist_ok=True)
+            fresh = path.with_name(f".{path.name}.{os.getpid()}")
+            fresh.write_text(_ROOT, encoding="ascii")
+            fresh.replace(path)
+        except OSError:
+            pass  # then it stays when it is empty
 
     def remove(self, group: str) -> None:
         """Stop an empty slice. Raises Conflict where something runs in it."""
@@ -57,23 +88,6 @@ class Slices:
 
     def of(self, group: str | None) -> str:
         return naming.slice_name(group, self._home) if group else naming.ROOT_SLICE
-
-    def missing(self, name: str, group: str | None, loaded: Mapping[str, Unit]) -> Aux:
-        """What has to be made along with the first unit in it. The root slice goes with its last unit."""
-        aux: Aux = []
-        if not _active(naming.ROOT_SLICE, loaded):
-            aux.append(
-                (
-                    naming.ROOT_SLICE,
-                    [
-                        ("Description", Value("s", "sentinel: all processes")),
-                        ("StopWhenUnneeded", Value("b", True)),
-                    ],
-                )
-            )
-        if group and not _active(name, loaded):
-            aux.append((name, [*_common(group), *_properties(self._recall(name))]))
-        return aux
 
     def _file(self, name: str) -> Path:
         return self._directory / f"{name}.json"
@@ -115,8 +129,8 @@ def members(manager: Manager, unit: str, kind: str = "Service") -> list[int]:
     return sorted({pid for top in ("", "unified", "systemd") for pid in processes(_CGROUPS / top / path)})
 
 
-def _active(name: str, loaded: Mapping[str, Unit]) -> bool:
-    return name in loaded and loaded[name].active in ("active", "activating")
+def _active(unit: Unit) -> bool:
+    return unit.active in ("active", "activating") and unit.job_type != "stop"
 
 
 def _limits(group: Group) -> dict[str, int]:

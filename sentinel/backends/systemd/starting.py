@@ -10,7 +10,7 @@ from sentinel import identity
 from sentinel.backends.base import Launch, Results, Started
 from sentinel.backends.systemd import exits, readback
 from sentinel.backends.systemd.bus import EXISTS, UNIT, BusError
-from sentinel.backends.systemd.manager import Aux, Manager, Unit
+from sentinel.backends.systemd.manager import JOB_TIMEOUT, Manager, Unit
 from sentinel.backends.systemd.notebook import Note, Notebook, touch_private, write_private
 from sentinel.backends.systemd.seeing import WAITING, Seeing
 from sentinel.backends.systemd.slices import Slices
@@ -26,6 +26,7 @@ from sentinel.errors import BackendError, Conflict, LaunchError, SentinelError
 
 _ATTEMPTS = 5
 _EXECUTES_WITHIN = 5.0  # seconds that systemd-cat has to become the program
+_BEFORE = (b"(", b"/usr/bin/systemd-cat\0", b"/bin/systemd-cat\0", b"/bin/sh\0-s\0", b"env\0")
 _READ = ["ExecMainPID", "ExecMainStartTimestamp", "ExecMainCode", "ExecMainStatus", "Result"]
 
 
@@ -61,13 +62,12 @@ class Starting:
         for attempt in range(_ATTEMPTS):
             if not tries:
                 break
-            units = self._manager.units(["sentinel*.service", "sentinel*.slice"])
-            tries = self._clear(tries, units, results)
-            tries = self._submit(tries, units, results)
+            tries = self._clear(tries, self._manager.units(), results)
+            tries = self._submit(tries, results)
             if tries:  # systemd had not yet let go of what was there
                 time.sleep(0.02 * 2**attempt)
         for one in tries:
-            results[one.id] = _taken(one.place.unit)
+            results[one.id] = self._taken(one.place.unit)
             self._notebook.remove(one.launch.record)
         return results
 
@@ -91,7 +91,7 @@ class Starting:
             unit = units.get(one.place.unit)
             if unit is not None and unit.load not in ("loaded", "not-found"):
                 results[one.id] = Conflict(
-                    f"{unit.name} is {unit.load}", f"see 'systemctl status {unit.name}'"
+                    f"{unit.name} is {unit.load}", f"see 'systemctl {self._manager.flag}status {unit.name}'"
                 )
             elif unit is None:
                 free.append(one)
@@ -108,6 +108,7 @@ class Starting:
             else:
                 results[one.id] = self._already(one.launch, unit.name)
         self._manager.reset_failed(failed)
+        waiting += failed  # one that never started is let go only after a job
         stops = [job for job in self._manager.stop(waiting) if isinstance(job, str)] if waiting else []
         self._wait_for_jobs_of_others(jobs)
         self._manager.wait(stops)
@@ -124,7 +125,7 @@ class Starting:
 
     def _already(self, launch: Launch, unit: str) -> Started | Conflict:
         if not self._manager.read([unit], ["Transient"], UNIT)[0][0]:
-            return _taken(unit)
+            return self._taken(unit)
         seen = self._seeing.see([launch.record])[launch.record.id]
         return Started(
             pid=seen.pid or 0,
@@ -134,8 +135,16 @@ class Starting:
             already=True,
         )
 
-    def _submit(self, tries: list[_Try], units: dict[str, Unit], results: Results) -> list[_Try]:
+    def _taken(self, unit: str) -> Conflict:
+        see = f"see 'systemctl {self._manager.flag}status {unit}'"
+        left = self._manager.units().get(unit)
+        if left is not None and left.active == "deactivating":
+            return Conflict(f"{unit} still stops", f"{see}, and try again")
+        return Conflict(f"a unit {unit} exists that is not sentinel's", f"{see}, or use another name")
+
+    def _submit(self, tries: list[_Try], results: Results) -> list[_Try]:
         """Start what can; returned is what must be tried again."""
+        self._slices.ensure({group for one in tries if (group := one.launch.record.spec.group)})
         again, going, lives = [], [], self._manager.incarnation() if tries else ""
         calls = []
         for one in tries:
@@ -145,7 +154,7 @@ class Starting:
                 results[one.id] = LaunchError(f"cannot write to {self._notebook.home.root}: {error.strerror}")
                 continue
             going.append(one)
-            calls.append((one.place.unit, one.rendered.properties, self._aux(one, units)))
+            calls.append((one.place.unit, one.rendered.properties))
         made = []
         for one, answer in zip(going, self._manager.start_transient(calls), strict=True):
             if isinstance(answer, BusError):
@@ -159,12 +168,6 @@ class Starting:
             made.append(one)
         self._settle(made, results)
         return again
-
-    def _aux(self, one: _Try, units: dict[str, Unit]) -> Aux:
-        aux = self._slices.missing(one.place.slice, one.launch.record.spec.group, units)
-        for name, _ in aux:  # the first unit in it makes it, the others find it there
-            units[name] = Unit(name, "loaded", "active", "active", "", "")
-        return aux
 
     def _write(self, one: _Try, life: str) -> None:
         record = one.launch.record
@@ -196,7 +199,7 @@ class Starting:
         ended = dict(self._manager.wait([one.job for one in made if not one.launch.notify]))
         for one in made:
             if one.launch.notify:
-                self._wait_for_main(one)
+                ended[one.job] = self._wait_for_main(one)
         names = [one.place.unit for one in made]
         bad = []
         for one, values in zip(made, self._manager.read(names, _READ), strict=True):
@@ -220,20 +223,20 @@ class Starting:
             note.pending = False
             self._notebook.write(one.id, note)
 
-    def _wait_for_main(self, one: _Try) -> None:
-        """Its job goes on until it is ready: here it is enough that the program was executed."""
-        deadline = time.monotonic() + _EXECUTES_WITHIN * 2
-        while time.monotonic() < deadline:
-            pid, active = (
-                self._manager.read([one.place.unit], ["ExecMainPID"])[0][0],
-                self._active(one.place.unit),
-            )
-            if active not in ("activating", "active") or (pid and _executes(pid)):
-                return
-            time.sleep(0.005)
+    def _wait_for_main(self, one: _Try) -> str:
+        """Its job goes on until it is ready: here it is enough that the program was executed.
 
-    def _active(self, unit: str) -> str:
-        return str(self._manager.read([unit], ["ActiveState"], UNIT)[0][0])
+        How the job ended, if it did meanwhile.
+        """
+        deadline = time.monotonic() + JOB_TIMEOUT
+        while time.monotonic() < deadline:
+            pid = self._manager.read([one.place.unit], ["ExecMainPID"])[0][0]
+            if pid and _executes(pid):
+                break
+            done = self._manager.wait([one.job], 0.005)
+            if done:
+                return done[one.job]
+        return ""
 
     def _judge(
         self,
@@ -248,19 +251,17 @@ class Starting:
         launch = one.launch
         if not job and not launch.notify:
             return BackendError(
-                f"systemd did not start {one.place.unit} in time", "see 'systemctl list-jobs'"
+                f"systemd did not start {one.place.unit} in time", f"see 'systemctl {self._manager.flag}list-jobs'"
             )
         if result == "resources" or not pid:
-            return LaunchError(_why(result), f"see 'journalctl -u {one.place.unit}'")
+            return LaunchError(_why(result), f"see 'journalctl {self._manager.flag}-u {one.place.unit}'")
         if code == os.CLD_EXITED and (job == "failed" or launch.notify):
             problem = setup_failure(status or 0, launch)
             if problem:
                 return LaunchError(problem, "correct it and start it again")
         _wait_until_executed(pid)
         start = identity.start_time(pid)
-        notes = one.rendered.notes + (
-            readback.notes(pid, launch.record.spec.limits) if start is not None else []
-        )
+        notes = one.rendered.notes + (readback.notes(pid, launch.record.spec.limits) if start is not None else [])
         return Started(
             pid=pid,
             start_time=start or 0.0,
@@ -268,12 +269,6 @@ class Starting:
             run=launch.run,
             notes=notes,
         )
-
-
-def _taken(unit: str) -> Conflict:
-    return Conflict(
-        f"a unit {unit} exists that is not sentinel's", f"see 'systemctl status {unit}', or use another name"
-    )
 
 
 def _why(result: str | None) -> str:
@@ -299,8 +294,8 @@ def _wait_until_executed(pid: int) -> None:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return
-        if not line.startswith(
-            (b"(", b"/usr/bin/systemd-cat\0", b"/bin/systemd-cat\0", b"/bin/sh\0-s\0", b"env\0")
-        ):
+        if line and not line.startswith(_BEFORE):
+            return
+        if not line and identity.start_time(pid) is None:  # in the middle of an exec there are no arguments either
             return
         time.sleep(0.001)

@@ -1,6 +1,5 @@
 """Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
 
-import signal
 import time
 from collections.abc import Sequence
 
@@ -29,10 +28,8 @@ class Stopping:
         for record in running:
             self._say_why(record, reason)
         names = {record.id: self._notebook.unit(record) for record in running}
-        if force:
-            self._manager.kill(names.values(), signal.SIGKILL)
         with self._manager.watching():
-            jobs = self._ask(running, names, results)
+            jobs = self._ask(running, names, results, force)
             self._wait(running, jobs, force)
         self._check(records, results)
         return results
@@ -44,10 +41,11 @@ class Stopping:
             self._notebook.write(record.id, note)
 
     def _ask(
-        self, running: list[Record], names: dict[int, str], results: dict[int, SentinelError | None]
+        self, running: list[Record], names: dict[int, str], results: dict[int, SentinelError | None], force: bool
     ) -> dict[int, str]:
         jobs: dict[int, str] = {}
-        for record, answer in zip(running, self._manager.stop(list(names.values())), strict=True):
+        ask = self._manager.kill_and_stop if force else self._manager.stop
+        for record, answer in zip(running, ask(list(names.values())), strict=True):
             if isinstance(answer, str):
                 jobs[record.id] = answer
             elif answer.kind != NO_UNIT:
@@ -62,18 +60,14 @@ class Stopping:
             []
             if force
             else sorted(
-                (
-                    record
-                    for record in running
-                    if record.id in jobs and record.spec.stop_timeout < SHORTEST_STOP
-                ),
+                (record for record in running if record.id in jobs and record.spec.stop_timeout < SHORTEST_STOP),
                 key=lambda record: record.spec.stop_timeout,
             )
         )
         for record in hasty:
             self._collect(left, begun + record.spec.stop_timeout, only=record.id)
             if record.id in left:
-                self._manager.kill([self._notebook.unit(record)], signal.SIGKILL)
+                self._manager.kill([self._notebook.unit(record)])
         longest = 0.0 if force else max((record.spec.stop_timeout for record in running), default=0.0)
         self._collect(left, begun + longest + SHORTEST_STOP + _GRACE)
 
@@ -95,10 +89,15 @@ class Stopping:
                 continue
             pids = members(self._manager, unit.name)
             if pids or not unit.ended:
-                results[record.id] = _left(record, unit, pids)
+                results[record.id] = self._left(record, unit, pids)
             elif unit.active == "failed":
                 failed.append(unit.name)
         self._manager.reset_failed(failed)
+
+    def _left(self, record: Record, unit: Unit, pids: list[int]) -> StopError:
+        what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
+        see = f"see 'systemctl {self._manager.flag}status {unit.name}'"
+        return StopError(f"cannot stop {record.name}: {what}", see)
 
 
 def _gone(unit: Unit | None) -> bool:
@@ -107,8 +106,3 @@ def _gone(unit: Unit | None) -> bool:
 
 def _refused(record: Record, error: BusError) -> BackendError:
     return BackendError(f"cannot stop {record.name}: {error.message}", error.hint)
-
-
-def _left(record: Record, unit: Unit, pids: list[int]) -> StopError:
-    what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
-    return StopError(f"cannot stop {record.name}: {what}", f"see 'systemctl status {unit.name}'")

@@ -21,7 +21,7 @@ from sentinel.supervisor.context import Context
 from sentinel.supervisor.daemon.logwatch import LogWatch
 from sentinel.supervisor.daemon.memory import MemoryWatch
 from sentinel.supervisor.daemon.probes import HealthWatch
-from sentinel.supervisor.reconcile import Report, reconcile
+from sentinel.supervisor.reconcile import Report, after_exits, reconcile
 
 TROUBLE = 5.0  # seconds until the next try after something failed (an unreadable state.json, a full disk)
 BUSY = 1.0  # seconds until the next look at a process that another command works on
@@ -39,7 +39,9 @@ class Daemon:
         self._selector = selectors.DefaultSelector()
         self._keeper: Keeper | None = None
         self._ending = False
-        self._dirty: set[int] | None = None  # ids to look at; None: all
+        self._all = True  # look at every process
+        self._ended: set[int] = set()  # the keeper told that these have ended
+        self._own: set[int] = set()  # pids that this daemon has started itself
         self._due: float | None = None  # epoch: the next back-off, or look after trouble
         self._helpers: dict[int, list[int]] = {}  # pid -> ids it works on
 
@@ -87,10 +89,10 @@ class Daemon:
     def _round(self) -> None:
         now = time.time()
         if self._due is not None and now >= self._due:
-            self._dirty, self._due = None, None
+            self._all, self._due = True, None
         try:
             self._listen()
-            if self._dirty is None or self._dirty:
+            if self._all or self._ended:
                 self._reconcile()
             self.health.round()
             self.memory.round()
@@ -105,14 +107,16 @@ class Daemon:
             self._retry(TROUBLE)
 
     def _reconcile(self) -> None:
-        ids, self._dirty = self._dirty, set()
+        everything, ended = self._all, self._ended
+        self._all, self._ended = False, set()
         try:
-            report = reconcile(self.context, ids)
+            report = reconcile(self.context) if everything else after_exits(self.context, ended)
         except BaseException:
-            self._dirty = ids if self._dirty is not None else None
+            self._all = True
             raise
         for name, old, new in report.restarted:
             say(f"restarted {name}: pid {old} ended, now {new}")
+            self._own.add(new)
         for name, error in report.failed:
             say(f"{name}: {error}")
         for pid in report.helpers:
@@ -147,7 +151,7 @@ class Daemon:
 
     def _timeout(self) -> float | None:
         """Seconds until the nearest deadline; None: only events."""
-        if self._dirty is None or self._dirty:
+        if self._all or self._ended:
             return 0.0 if self._due is None else max(0.0, min(self._due - time.time(), TROUBLE))
         waits = [w for w in (self.health.wait(), self.memory.wait(), self.logs.wait()) if w is not None]
         if self._due is not None:
@@ -165,26 +169,41 @@ class Daemon:
     # events
 
     def _listen(self) -> None:
-        """Keep a connection to the keeper; after a killed one all is looked at anew."""
+        """Keep a connection to the keeper while there are native processes; after a killed one all is looked at."""
+        state = self.context.store.read(cached=True)
+        if not any(record.backend == "native" for record in state.processes.values()):
+            self._let_go()
+            return
         if self._keeper is not None:
             return
-        engine = self.context.engine("native")
-        assert isinstance(engine, NativeBackend)
-        self._keeper = engine.listen()
+        self._keeper = self._native().listen()
         self._selector.register(self._keeper.fileno(), selectors.EVENT_READ, self._told)
-        self._dirty = None
+        self._all = True
 
     def _told(self) -> None:
         assert self._keeper is not None
         try:
             for event in self._keeper.events():
-                if event["event"] in ("exit", "spawned") and self._dirty is not None:
-                    self._dirty.add(event["id"])
+                if event["event"] == "exit":
+                    self._ended.add(event["id"])
+                    self._own.discard(event["pid"])
+                elif event["event"] == "spawned" and event["pid"] not in self._own:
+                    self._retry(BUSY)  # a command's; it pokes when it is done, unless it is killed before
         except KeeperGone:
+            self._let_go()
+            self._all = True
+
+    def _native(self) -> NativeBackend:
+        engine = self.context.engine("native")
+        assert isinstance(engine, NativeBackend)
+        return engine
+
+    def _let_go(self) -> None:
+        if self._keeper is not None:
             self._selector.unregister(self._keeper.fileno())
             self._keeper.close()
             self._keeper = None
-            self._dirty = None
+            self._native().release()
 
     def _open_wakeup(self) -> None:
         reader, writer = os.pipe()
@@ -199,15 +218,11 @@ class Daemon:
             os.read(fd, 4096)
         except BlockingIOError:
             pass
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if self._helpers.pop(pid, None) is not None:
-                self._dirty = None
+        # by pid: a wait for any child would take the exit statuses that the probes' threads wait for
+        self.context.hooks = [pid for pid in self.context.hooks if not _ended(pid)]
+        for pid in [pid for pid in self._helpers if _ended(pid)]:
+            del self._helpers[pid]
+            self._all = True
 
     def _open_fifo(self) -> None:
         path = self.home.daemon_fifo
@@ -225,10 +240,17 @@ class Daemon:
             os.read(fd, 65536)
         except BlockingIOError:
             pass
-        self._dirty = None
+        self._all = True
 
     def _probed(self) -> None:
         self.health.take_results()
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def say(text: str) -> None:

@@ -1,7 +1,7 @@
-"""Spawns on their way: forked, and not yet known to have executed their program.
+"""Spawns on their way, from the request until the program is known to be executed.
 
-Several are under way at once, each with a pipe that exec closes: the keeper never waits for a child that
-hangs on a dead file system.
+Several forked ones are under way at once, each with a pipe that exec closes: the keeper never waits for a child
+that hangs on a dead file system.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from . import system
 from .notify import Notify
 from .process import Process
 from .records import began_line
-from .spawn import EINVAL, MARKER, run_child
+from .spawn import EINVAL, EMFILE, MARKER, Failed, can_go_directly, run_child, spawn_directly
 
-EMFILE = 24
+UMASK = 0o077  # the keeper's own
 AT_ONCE = 8  # more would only compete for the processors, and for descriptors
 
 
@@ -46,6 +46,10 @@ class Launcher:
         self.by_pid: dict[int, Launch] = {}
         self.by_id: dict[int, Launch] = {}
 
+    def ready(self) -> bool:
+        """Whether there is one to start now."""
+        return bool(self._queue) and len(self.by_pid) < AT_ONCE
+
     def idle(self) -> bool:
         return not self.by_id
 
@@ -55,45 +59,71 @@ class Launcher:
         self._queue.append(launch)
 
     def work(self) -> None:
-        """Fork as many as may be under way."""
-        while self._queue and len(self.by_pid) < AT_ONCE:
+        """Start as many as may be under way; the rest when others had their turn."""
+        for _ in range(AT_ONCE):
+            if not self.ready():
+                return
             launch = self._queue.pop(0)
             try:
-                self._fork(launch)
+                self._start(launch)
+            except Failed as error:
+                self._fail(launch, error.step, error.number)
             except OSError as error:
                 self._fail(launch, "fork", error.errno or EINVAL)
             except (KeyError, TypeError, ValueError):  # an order that makes no sense
                 self._fail(launch, "fork", EINVAL)
 
-    def _fork(self, launch: Launch) -> None:
+    def _start(self, launch: Launch) -> None:
         order = launch.order
         env = dict(order["env"])
         env[MARKER] = f"{self._keeper.key}:{order['id']}:{order['run']}"
         notify = Notify(self._keeper.key, order.get("uid")) if order.get("notify") else None
         if notify is not None:
             env["NOTIFY_SOCKET"] = notify.address
-        started_at = time.time()
-        report, tell = -1, -1
         try:
-            report, tell = os.pipe()
+            process = self._spawn(order, env) if can_go_directly(order) else self._fork(launch, env)
+        except BaseException:
+            if notify is not None:
+                notify.close()
+            raise
+        process.notify = notify
+        if launch.report < 0:
+            self._succeed(launch, process)
+
+    def _spawn(self, order: Message, env: dict[str, str]) -> Process:
+        """It runs when this returns."""
+        id, run, started_at = order["id"], order["run"], time.time()
+        self._keeper.journal.trying(id, run, started_at, order.get("stop_timeout", 10.0))
+        try:
+            pid = spawn_directly(order, env, UMASK)
+        except BaseException:
+            self._keeper.journal.ended(id, run)
+            raise
+        process = self._describe(order, pid, started_at)
+        self._keeper.journal.began(line_of(process))
+        return process
+
+    def _fork(self, launch: Launch, env: dict[str, str]) -> Process:
+        """It is on its way when this returns."""
+        order, started_at, keeper = launch.order, time.time(), os.getpid()
+        report, tell = os.pipe()
+        try:
             if not system.spare(tell):
                 raise OSError(EMFILE, os.strerror(EMFILE))
             pid = os.fork()
         except OSError:
-            for fd in {report, tell} - {-1}:
-                os.close(fd)
-            if notify is not None:
-                notify.close()
+            os.close(report)
+            os.close(tell)
             raise
         if pid == 0:
-            run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at))
+            run_child(order, env, tell, lambda: self._note(order, os.getpid(), started_at), keeper)
         os.close(tell)
         os.set_blocking(report, False)
-        process = self._describe(order, pid, started_at)
-        process.notify = notify
-        launch.process, launch.report = process, report
+        launch.report = report
+        launch.process = process = self._describe(order, pid, started_at)
         self.by_pid[pid] = launch
         self._keeper.watch(report, lambda _: self.finish(launch))
+        return process
 
     def _describe(self, order: Message, pid: int, started_at: float) -> Process:
         stat = identity.read_stat(pid)
@@ -127,6 +157,9 @@ class Launcher:
             step, _, number = told.decode("ascii").partition(" ")
             self._fail(launch, step, int(number))
             return
+        self._succeed(launch, process)
+
+    def _succeed(self, launch: Launch, process: Process) -> None:
         del self.by_id[process.id]
         self._keeper.began(process)
         answer = {"pid": process.pid, "start": process.start, "started_at": process.started_at}

@@ -41,8 +41,9 @@ def stop(keeper: Keeper, connection: Connection, request: Message) -> None:
 
 
 def tell(keeper: Keeper, connection: Connection, request: Message) -> None:
-    """What runs, and the exit records that are not written yet."""
-    told = {str(id): process.told() for id, process in keeper.processes.items()}
+    """What runs (of these ids, or all), and the exit records that are not written yet."""
+    ids = request.get("ids", keeper.processes)
+    told = {str(id): keeper.processes[id].told() for id in ids if id in keeper.processes}
     connection.reply(request["seq"], {"processes": told, "unsaved": keeper.unsaved})
 
 

@@ -51,8 +51,8 @@ def _write(path: str, text: str) -> None:
 class Journal:
     """Which runs began and ended: a line each, appended.
 
-    A child writes its own line before it executes its program. So a keeper that is killed at any moment
-    leaves no process that the next keeper does not find.
+    A forked child writes its own line before it executes its program; before a posix_spawn the attempt is noted.
+    So a keeper that is killed at any moment leaves no process that the next keeper does not find.
     """
 
     def __init__(self, path: str) -> None:
@@ -73,18 +73,23 @@ class Journal:
         self._size = len(text)
 
     def began(self, line: str) -> None:
-        """Called by the child. A full disk does not keep a process from running."""
+        """It is about to execute its program (told by the child), or has."""
+        self._note(line)
+
+    def trying(self, id: int, run: int, started_at: float, stop_timeout: float) -> None:
+        """Before a spawn whose child can't write for itself: should we die in it, the marker has to be looked for."""
+        self._note(f"try {id} {run} {started_at!r} {stop_timeout!r}\n")
+
+    def ended(self, id: int, run: int) -> None:
+        self._note(f"end {id} {run}\n")
+        self._size += 200  # about what this run's two lines take
+
+    def _note(self, line: str) -> None:
+        """A full disk does not keep a process from running."""
         try:
             os.write(self._fd, line.encode("ascii"))
         except OSError:
             pass
-
-    def ended(self, id: int, run: int) -> None:
-        try:
-            os.write(self._fd, f"end {id} {run}\n".encode("ascii"))
-        except OSError:
-            pass
-        self._size += 200  # about what this run's two lines take
 
     @property
     def is_long(self) -> bool:
@@ -105,7 +110,7 @@ def began_line(id: int, run: int, pid: int, start: float, started_at: float, sto
 def read_journal(path: str) -> list[tuple[int, int, int, float, float, float]]:
     """What a former keeper ran in this boot and did not see end.
 
-    Each is (id, run, pid, start, started_at, stop_timeout).
+    Each is (id, run, pid, start, started_at, stop_timeout); pid is 0 where only its marker can tell.
     """
     try:
         with open(path, encoding="ascii", errors="replace") as file:
@@ -120,7 +125,11 @@ def read_journal(path: str) -> list[tuple[int, int, int, float, float, float]]:
         try:
             if word == "run":
                 id, run, pid = int(fields[0]), int(fields[1]), int(fields[2])
-                runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
+                if identity.sane(pid):
+                    runs[id, run] = (id, run, pid, float(fields[3]), float(fields[4]), float(fields[5]))
+            elif word == "try":
+                id, run = int(fields[0]), int(fields[1])
+                runs[id, run] = (id, run, 0, 0.0, float(fields[2]), float(fields[3]))
             elif word == "end":
                 runs.pop((int(fields[0]), int(fields[1])), None)
         except (ValueError, IndexError):

@@ -57,9 +57,13 @@ class Keeper:
         notify.remove_left(self.key)
         found = read_journal(self.journal.path)
         for id, run, pid, start, started_at, stop_timeout in found:
+            if pid == 0:
+                pid, start = self.forest.find_main(id, run) or (0, 0.0)
+                if pid == 0:
+                    continue  # it came to nothing
             process = Process(id, run, pid, start, started_at, stop_timeout)
-            if not has_exit(self.exits, id, run):
-                self.adopt(process)
+            if identity.alive(pid, start) or not has_exit(self.exits, id, run):
+                self.guard(self.adopt, process)
         self.rewrite_journal()
         self.prepare()
 
@@ -141,9 +145,9 @@ class Keeper:
 
     def _timeout(self) -> float | None:
         """Milliseconds until something is due. None: nothing is but what the kernel tells."""
-        due = [
-            process.ending.next_look() for process in self.processes.values() if process.ending is not None
-        ]
+        if self.launcher.ready():
+            return 0.0
+        due = [each.ending.next_look() for each in self.processes.values() if each.ending is not None]
         others = (self._retry_at, self._look_at, self._strays_at, self.clients.accept_at, self.idle_until)
         due += [at for at in others if at]
         return max(0.0, min(due) - time.monotonic()) * 1000 + 0.5 if due else None

@@ -107,7 +107,17 @@ class Ending:
                 system.signal_pid(pid, start, signals.SIGCONT)
 
     def _kill_all(self) -> None:
+        """Groups first: whoever forks faster than we look is still in the group of its parent."""
+        for group in self._forest.groups(self._process):
+            _kill_group(group)
         self._send_all(signals.SIGKILL)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signals.SIGKILL)
+    except OSError:
+        pass
 
 
 def _group_of(pid: int) -> int:

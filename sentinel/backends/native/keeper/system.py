@@ -16,6 +16,7 @@ _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _IOPRIO_SET = {"x86_64": 251, "i686": 289, "i386": 289, "ppc64le": 273, "s390x": 282, "armv7l": 314}
 _IOPRIO_SET_GENERIC = 30  # aarch64, riscv64, loongarch64
 _ENOSYS = 38
+NETWORKED = ("nfs", "cifs", "smb", "fuse", "ceph", "9p", "afs", "autofs", "glusterfs", "lustre")
 RESERVE = 16  # descriptors that clients and spawns may not take: the keeper needs some to see anything
 
 
@@ -55,6 +56,19 @@ def set_open_files(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
+def on_network(*paths: str) -> bool:
+    """Whether one of them lies on a file system that may hang: of another machine, or of a program (FUSE).
+
+    From the table of mounts alone: to look at the path itself is what may hang. A link is not seen through.
+    """
+    try:
+        lines = _read("/proc/self/mounts").decode("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return True
+    slow = [fields[1] for line in lines if (fields := line.split(" "))[2].startswith(NETWORKED)]
+    return any(path == mount or path.startswith(mount.rstrip("/") + "/") for mount in slow for path in paths)
+
+
 def spare(fd: int) -> bool:
     """Whether there are descriptors left for the keeper itself beyond this newest one (the lowest free is taken)."""
     return fd < os.sysconf("SC_OPEN_MAX") - RESERVE
@@ -62,7 +76,7 @@ def spare(fd: int) -> bool:
 
 def watch(pid: int) -> int | None:
     """A descriptor that is readable once `pid`, no child of ours, has ended. None: look again and again."""
-    if PORTABLE or not hasattr(os, "pidfd_open"):
+    if PORTABLE or not hasattr(os, "pidfd_open") or not identity.sane(pid):
         return None
     try:
         return os.pidfd_open(pid)

@@ -50,10 +50,20 @@ class Forest:
             return self._descend(roots | self._strays_of(process))
         return self._search(process, roots)
 
+    def groups(self, process: Process) -> set[int]:
+        """The process groups of a tree that is seen directly, by those not yet reaped as well.
+
+        They hold nobody else: each was made in the session of the main process, or in a later one of the tree.
+        """
+        if not self.seen_directly(process):
+            return set()
+        pids = self.members(process) | self._strays_of(process, ended=True)
+        return {stat.group for pid in pids if (stat := identity.read_stat(pid))} - {0, 1, os.getpgid(0)}
+
     def is_empty(self, process: Process) -> bool:
         """Whether nothing is left, its main process having ended. Cheap where it can be."""
         if self.seen_directly(process):
-            return not self._strays_of(process)
+            return not self._strays_of(process, ended=True)
         process.extra = {
             pid: start for pid, start in process.extra.items() if identity.start_time(pid) == start
         }
@@ -78,6 +88,13 @@ class Forest:
             ]
         return self._strays
 
+    def find_main(self, id: int, run: int) -> tuple[int, float] | None:
+        """The leader of a session that has this very marker."""
+        for pid, stat in self._look().items():
+            if stat.session == pid and not stat.zombie and system.marker_of(pid) == f"{self.key}:{id}:{run}":
+                return pid, stat.start
+        return None
+
     def holds(self, process: Process, pid: int) -> bool:
         """Whether `pid` is in the tree."""
         return pid == process.pid or pid in self.members(process)
@@ -89,11 +106,12 @@ class Forest:
             found = [pid for pid, stat in self._look().items() if stat.parent == me]
         return found
 
-    def _strays_of(self, process: Process) -> dict[int, float]:
+    def _strays_of(self, process: Process, ended: bool = False) -> dict[int, float]:
+        """`ended`: also those not yet reaped, for they may have forked since the list was made."""
         found = {}
         for pid in self.strays():
             stat = identity.read_stat(pid)
-            if stat is None or stat.zombie:
+            if stat is None or (stat.zombie and not ended):
                 continue
             known = self._owners.get(pid)
             if known is None or known[0] != stat.start or known[1] is None:
@@ -141,6 +159,8 @@ class Forest:
         pids = {pid for pid, start in process.extra.items() if identity.start_time(pid) == start}
         main = table.get(process.pid)
         taken = main is not None and identity.start_time(process.pid) not in (process.start, None)
+        if process.ended is not None and not system.PORTABLE:
+            taken = True  # the number may have been another's meanwhile; the marker is proof
         for pid, stat in table.items():
             if (not taken and process.pid in (stat.session, stat.group)) or self._marked(process, pid, stat):
                 pids.add(pid)
