@@ -31,9 +31,8 @@ def deaf(ready: str) -> None:
     forever()
 
 
-def family(ready: str) -> None:
-    """Itself, a child, and a grandchild that left its group and session."""
-    pids = [os.getpid()]
+def family(ready: str, parents: str) -> None:
+    """Itself, a child, and a grandchild that left its group and session; its parent "ends" or "stays"."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -45,9 +44,13 @@ def family(ready: str) -> None:
         if grandchild == 0:
             forever()
         os.write(writer, str(grandchild).encode())
+        if parents == "stays":
+            forever()
         os._exit(0)
-    os.waitpid(middle, 0)
-    write(ready, json.dumps([*pids, child, int(os.read(reader, 20))]))
+    grandchild = int(os.read(reader, 20))
+    if parents == "ends":
+        os.waitpid(middle, 0)
+    write(ready, json.dumps([os.getpid(), child, grandchild, *([middle] if parents == "stays" else [])]))
     forever()
 
 
