@@ -81,6 +81,12 @@ LOOK = (
         examples=("sentinel list", "sentinel ls --group workers", "sentinel list --json"),
     ),
     Command(
+        "top", "top:top", "Watch and handle all processes on one live screen.",
+        text="Keys: arrows, j and k move; / filters; s sorts; S starts, x stops, r restarts; f or enter follows the "
+        "logs; q ends.",
+        examples=("sentinel top",),
+    ),
+    Command(
         "status", "look:status", "Show all about a process.", _names(), _json(),
         examples=("sentinel status web", "sentinel status web --json"),
     ),
