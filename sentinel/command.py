@@ -46,7 +46,7 @@ def resolve(
     if any("\0" in word for word in argv):
         raise UsageError("a command cannot contain a NUL character", "leave it out")
     if not os.path.isdir(cwd):
-        raise LaunchError(f"cannot start: no such directory: {printable(cwd)}", "make it, or use --cwd")
+        raise LaunchError(f"cannot start: no such directory: {printable(cwd, 4096)}", "make it, or use --cwd")
     vector = list(argv)
     if len(argv) == 1:
         try:
@@ -148,7 +148,7 @@ def _double_quoted(line: str, at: int) -> tuple[str | None, int, bool]:
 
 
 def _look_up(name: str, cwd: str, path_env: str | None, account: Account | None) -> str:
-    shown = printable(name)
+    shown = printable(name, 4096)
     if "/" in name:
         candidates = [os.path.join(cwd, name.removeprefix("./"))]
     else:

@@ -193,4 +193,4 @@ def _unreadable(path: AnyPath, error: OSError) -> LaunchError:
 
 
 def _shown(path: AnyPath) -> str:
-    return printable(os.fspath(path), 200)
+    return printable(os.fspath(path), 4096)

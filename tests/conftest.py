@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,20 @@ def _backend(item: pytest.Item) -> str:
     spec = getattr(item, "callspec", None)
     found = spec.params.get("backend", "") if spec else ""
     return found if found in BACKENDS else ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where a service manager runs and nothing may be skipped, what is skipped has failed."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _nothing_may_be_skipped():
+        report.outcome = "failed"
+        report.longrepr = f"may not be skipped here: {report.longrepr}"
+    return report
+
+
+def _nothing_may_be_skipped() -> bool:
+    return os.environ.get("SENTINEL_CI") == "1" and not lab.systemd_missing()
 
 
 @pytest.fixture(params=BACKENDS)

@@ -1,6 +1,6 @@
 """The Backend interface: the user's verbs, and what each of them promises on every engine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -114,12 +114,18 @@ class Backend(Protocol):
         """
 
     def stop(
-        self, records: Sequence[Record], *, force: bool = False, reason: str = "stop"
+        self,
+        records: Sequence[Record],
+        *,
+        force: bool = False,
+        reason: str = "stop",
+        told: Callable[[], None] | None = None,
     ) -> Mapping[int, SentinelError | None]:
         """Stop each with its signal, after its stop timeout with SIGKILL; `force`: SIGKILL at once.
 
         Return once nothing of their trees is left, or StopError names what is. Stopping a stopped one is no
         error. They are waited for together: as long as the slowest, not the sum. `reason` goes into the Exit.
+        `told` is called whenever one has ended.
         """
 
     def see(self, records: Sequence[Record]) -> Mapping[int, Seen]:

@@ -42,9 +42,10 @@ def run(context: Context, request: RunRequest, progress: Progress | None = None)
     with ExitStack() as stack:
         ids = _create(context, stack, request, spec, choice.name, choice.scope)
         done = _start_all(context, ids)
-        if spec.startup_timeout is not None:
-            _await(context, ids, done)
     context.poke_daemon()
+    if spec.startup_timeout is not None:
+        _await(context, ids)
+        context.poke_daemon()
     warnings = [*choice.notes, *_daemon_warning(context, spec, engine.restarts_by_itself)]
     return Outcome(done, warnings)
 
@@ -174,20 +175,24 @@ def undo(context: Context, ids: list[int]) -> None:
     processes.remove(context, records)
 
 
-def _await(context: Context, ids: list[int], done: list[Done]) -> None:
-    """Wait until they are ready; otherwise they are stopped and stay listed, so that their logs can be read."""
+def _await(context: Context, ids: list[int]) -> None:
+    """Wait until they are ready; otherwise they are stopped and stay listed, so that their logs can be read.
+
+    They are not claimed meanwhile: whoever wants to stop one while it starts need not wait.
+    """
     errors = readiness.wait(context, ids)
     failed = [(i, error) for i, error in errors.items() if error is not None]
     if not failed:
         return
-    with context.store.change() as state:
-        for i in ids:
-            state.processes[i].desired = Desired.STOPPED
-            state.processes[i].wanted_run = state.processes[i].runtime.run
-    records = [state.processes[i] for i in ids]
-    for engine, group in context.by_engine(records):
-        engine.stop(group)
-    settle(context, ids)
+    with context.store.claim(ids):
+        with context.store.change() as state:
+            records = [state.processes[i] for i in ids if i in state.processes]
+            for record in records:
+                record.desired = Desired.STOPPED
+                record.wanted_run = record.runtime.run
+        for engine, group in context.by_engine(records):
+            engine.stop(group)
+        settle(context, ids)
     raise failed[0][1]
 
 

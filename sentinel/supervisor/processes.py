@@ -197,10 +197,16 @@ def _stop(
     progress: Progress | None = None,
 ) -> dict[int, SentinelError | None]:
     errors: dict[int, SentinelError | None] = {}
-    for engine, group in context.by_engine(records):
-        errors.update(engine.stop(group, force=force, reason=reason))
+    down = 0
+
+    def told() -> None:
+        nonlocal down
+        down += 1
         if progress:
-            progress(len(errors), len(records))
+            progress(down, len(records))
+
+    for engine, group in context.by_engine(records):
+        errors.update(engine.stop(group, force=force, reason=reason, told=told))
     return errors
 
 

@@ -14,7 +14,7 @@ PAUSE = 0.05  # seconds between two looks at a check that fails while a process 
 
 
 def wait(context: Context, ids: Iterable[int]) -> dict[int, SentinelError | None]:
-    """Wait for each up to its start-up timeout; None for those that are ready. The caller has claimed them."""
+    """Wait for each up to its start-up timeout; None for those that are ready."""
     state = context.store.read()
     records = [state.processes[i] for i in ids if i in state.processes]
     told = [r for r in records if r.spec.health is None]
@@ -24,10 +24,12 @@ def wait(context: Context, ids: Iterable[int]) -> dict[int, SentinelError | None
         errors.update(engine.wait_ready(group, limit))
     errors.update(_probe_until_healthy(context, [r for r in records if r.spec.health is not None]))
     seen = settle(context, [r.id for r in records])
-    state = context.store.read()
     with context.store.change(durable=False) as state:
         for record in records:
-            now = state.processes[record.id]
+            now = state.processes.get(record.id)
+            if now is None or record.id not in seen:
+                errors[record.id] = LaunchError(f"{record.name} was deleted before it was ready")
+                continue
             if seen[record.id].alive and (errors[record.id] is None or record in told):
                 now.runtime.ready = True
                 errors[record.id] = None  # it did not say READY=1, and is still alive: that is what was asked

@@ -43,7 +43,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_templates_and_nothing_strange(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert any(name.startswith("sentinel/templates/") and name.endswith(".j2") for name in names), names
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "templates").rglob("*") if path.is_file()}
+    assert templates
+    assert {f"sentinel/{name}" for name in templates} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"sentinel"}
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
 
@@ -88,7 +90,7 @@ def test_it_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
         check=True,
     ).stdout.split()
     assert all(path.startswith(str(site)) for path in where), where
-    assert list(Path(where[1]).rglob("*.j2"))
+    assert [path for path in Path(where[1]).rglob("*") if path.is_file()]
     assert sentinel("--version").strip()
     try:
         assert "Started web (id: 1" in sentinel("run", "sleep 1000", "--name", "web")

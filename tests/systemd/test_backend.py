@@ -183,6 +183,18 @@ def test_an_administrators_stop_is_told_from_an_own_end(bench: Bench, mode: Rest
     assert see(bench, record).stopped_by == ""
 
 
+def test_an_administrators_restart_goes_on_as_ours(bench: Bench) -> None:
+    record = bench.record("restarted")
+    gate = bench.directory / "gate"
+    first = bench.start(bench.sh(record, f"while ! [ -e {gate} ]; do sleep 0.02; done; exit 0"))
+    systemctl("restart", record.unit or "")
+    seen = eventually(lambda: _other(see(bench, record), first.pid))
+    assert (seen.run, seen.stopped_by) == (1, "")
+    gate.touch()
+    seen = eventually(lambda: None if see(bench, record).alive or see(bench, record).status else see(bench, record))
+    assert (seen.stopped_by, last(bench, record)) == ("", (0, None, ""))
+
+
 def test_a_failed_leftover_is_no_hindrance(bench: Bench) -> None:
     record = bench.record("leftover")
     bench.start(bench.sh(record, "exit 1"))

@@ -62,7 +62,12 @@ class NativeBackend:
         return results
 
     def stop(
-        self, records: Sequence[Record], *, force: bool = False, reason: str = "stop"
+        self,
+        records: Sequence[Record],
+        *,
+        force: bool = False,
+        reason: str = "stop",
+        told: Callable[[], None] | None = None,
     ) -> Mapping[int, SentinelError | None]:
         """See Backend.stop."""
         results: dict[int, SentinelError | None] = {record.id: None for record in records}
@@ -79,7 +84,7 @@ class NativeBackend:
             for r in records
         ]
         names = {r.id: r.name for r in records}
-        for reply in self._with_keeper(lambda keeper: keeper.stop_many(requests)):
+        for reply in self._with_keeper(lambda keeper: keeper.stop_many(requests, lambda _: told() if told else None)):
             if left := reply.get("left"):
                 pids = ", ".join(map(str, left))
                 results[reply["id"]] = StopError(

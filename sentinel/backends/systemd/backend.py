@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sentinel.backends.base import Launch, LogSource, Results, Seen
 from sentinel.backends.systemd import naming, readback
@@ -51,9 +51,14 @@ class SystemdBackend:
         return Starting(self._manager, self._notebook, self._slices, self._seeing).start(launches)
 
     def stop(
-        self, records: Sequence[Record], *, force: bool = False, reason: str = "stop"
+        self,
+        records: Sequence[Record],
+        *,
+        force: bool = False,
+        reason: str = "stop",
+        told: Callable[[], None] | None = None,
     ) -> Mapping[int, SentinelError | None]:
-        return Stopping(self._manager, self._notebook).stop(records, force=force, reason=reason)
+        return Stopping(self._manager, self._notebook, told).stop(records, force=force, reason=reason)
 
     def see(self, records: Sequence[Record]) -> Mapping[int, Seen]:
         return self._seeing.see(records)

@@ -5,6 +5,7 @@ import sys
 
 from sentinel.backends.systemd import naming
 from sentinel.backends.systemd.bus import EXISTS, UNIT, BusError, Value
+from sentinel.backends.systemd.environment import expressible
 from sentinel.backends.systemd.manager import Manager
 from sentinel.backends.systemd.reach import reach
 from sentinel.backends.systemd.slices import Slices
@@ -79,7 +80,7 @@ class DaemonUnit:
         self._manager.close()
 
     def _properties(self, metrics: str | None) -> Properties:
-        argv = [sys.executable, "-m", "sentinel", "daemon", "run"]
+        argv = [sys.executable, "-P", "-m", "sentinel", "daemon", "run"]
         argv += ["--metrics", metrics] if metrics else []
         kept = (
             "PATH",
@@ -93,7 +94,7 @@ class DaemonUnit:
             "SENTINEL_SYSTEMD_SCOPE",
             "SENTINEL_PORTABLE",
         )
-        values = {name: os.environ[name] for name in kept if name in os.environ}
+        values = {name: os.environ[name] for name in kept if expressible(os.environ.get(name, "\0"))}
         values["SENTINEL_HOME"] = str(self._home.root)
         values["SENTINEL_DAEMON_UNIT"] = self.unit
         values["SENTINEL_DAEMON_SCOPE"] = self._manager.reach.scope

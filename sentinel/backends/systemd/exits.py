@@ -49,9 +49,9 @@ if read -r ends fails quick rest <"$1"; then
 fi
 exit 0"""
 
-# $1 a mark: it was asked to stop while it ran. systemd runs this too when it ended by itself.
+# $1 a mark: this invocation was asked to stop while it ran. systemd runs this too when it ended by itself.
 _STOPPING = """umask 077
-[ -z "$MAINPID" ] || echo stop >"$1"
+[ -z "$MAINPID" ] || echo "$INVOCATION_ID" >"$1"
 exit 0"""
 
 
@@ -61,6 +61,7 @@ class Ends:
 
     ends: int
     fails: int
+    invocation: str
     result: str  # SERVICE_RESULT of systemd.exec(5)
     code: str  # "exited", "killed", "dumped"
     status: str  # a number, or the name of a signal
@@ -109,7 +110,25 @@ def reset(where: Files) -> None:
     """Nothing has ended yet: before each start."""
     where.mark.unlink(missing_ok=True)
     where.since.unlink(missing_ok=True)
-    line = _FORMAT.replace("\\n", "\n") % (0, 0, 0, "-", "-", "-", "-", 0)
+    _write(where, (0, 0, 0, "-", "-", "-", "-", 0))
+
+
+def add(where: Files, code: int, status: int) -> None:
+    """An end that the hook could not write, as `code` (CLD_EXITED, ...) and `status` of waitid(2) tell it."""
+    import signal
+
+    known = read(where)
+    ends, fails = (known.ends + 1, known.fails) if known else (1, 0)
+    words = {os.CLD_EXITED: "exited", os.CLD_KILLED: "killed", os.CLD_DUMPED: "dumped"}
+    if code not in words:
+        return
+    named = code != os.CLD_EXITED and status in set(signal.Signals)
+    name = signal.Signals(status).name.removeprefix("SIG") if named else str(status)
+    _write(where, (ends, fails, 0, "-", "signal", words[code], name, ends))
+
+
+def _write(where: Files, fields: tuple[int | str, ...]) -> None:
+    line = _FORMAT.replace("\\n", "\n") % fields
     fresh = where.record.with_suffix(".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w", encoding="ascii") as file:
@@ -127,9 +146,17 @@ def read(where: Files) -> Ends | None:
         except OSError:
             return None
         if len(words) == 8 and words[0] == words[7] and words[0].isdigit() and words[1].isdigit():
-            return Ends(int(words[0]), int(words[1]), words[4], words[5], words[6], at)
+            return Ends(int(words[0]), int(words[1]), words[3], words[4], words[5], words[6], at)
         time.sleep(0.001)  # the hook is writing it
     return None
+
+
+def was_asked(where: Files, ends: Ends) -> bool:
+    """Whether the last end was a stop that somebody asked for."""
+    try:
+        return where.mark.read_text(encoding="ascii").strip() == ends.invocation
+    except (OSError, ValueError):
+        return False
 
 
 def remove(where: Files) -> None:

@@ -83,14 +83,21 @@ class Manager:
         """Of the manager itself."""
         return plain(self._ask(get_call(ROOT, MANAGER, name)))
 
-    def environment_names(self) -> frozenset[str]:
-        """What the manager would give to each of its units."""
-        entries = self.property("Environment")
-        return frozenset(str(entry).partition("=")[0] for entry in entries)
+    def life(self) -> tuple[frozenset[str], str]:
+        """Names of the variables it would give to each unit; what tells this life of it from one before.
+
+        Units end with the manager that runs them.
+        """
+        names = ("Environment", "UserspaceTimestampMonotonic")
+        answers = self._many([get_call(ROOT, MANAGER, name) for name in names])
+        for answer in answers:
+            if isinstance(answer, BusError):
+                raise answer
+        entries, since = map(plain, answers)
+        return frozenset(str(entry).partition("=")[0] for entry in entries), str(since)
 
     def incarnation(self) -> str:
-        """Tells this life of the manager from one before: units that it was running ended with it."""
-        return str(self.property("UserspaceTimestampMonotonic"))
+        return self.life()[1]
 
     def start_transient(self, units: Sequence[tuple[str, Properties]]) -> list[str | BusError]:
         """The job of each, or why not. A slice that was about to go, empty as it was, stays ("replace")."""

@@ -13,7 +13,7 @@ from sentinel.paths import Home
 
 @dataclass(slots=True)
 class Note:
-    """One start. `pending`: whoever starts it has not yet said that it is done."""
+    """One start. `pending`: whoever starts it has not yet said that it is done; `at`: when this was written."""
 
     unit: str
     run: int

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sentinel import identity
 from sentinel.backends.base import Seen
@@ -13,8 +14,15 @@ from sentinel.model import Exit, Record, Status
 
 # Sub-states in which a unit waits to run again, or gets ready for it.
 WAITING = ("auto-restart", "auto-restart-queued", "condition", "start-pre")
+_LOOKS = 5
 _PENDING_FOR = 120.0  # seconds that a start may take before we think that whoever did it was killed
 _NOT_BY_HAND = ("resources", "start-limit-hit", "protocol")  # results of failures that nobody asked for
+
+
+class _Main(NamedTuple):
+    pid: int | None
+    start_time: float | None
+    started_at: float | None
 
 
 class Seeing:
@@ -26,16 +34,26 @@ class Seeing:
         self.ends: dict[int, tuple[int, int]] = {}  # run and ends as last told, for the acknowledgement
 
     def see(self, records: Sequence[Record]) -> dict[int, Seen]:
-        units = self._manager.units()
+        out: dict[int, Seen] = {}
+        left = list(records)
         look = _Look(self._manager, identity.boot_id())
-        out = {
-            record.id: self._one(record, units.get(self._notebook.unit(record)), look) for record in records
-        }
-        self._add_pids(records, units, out)
+        for _ in range(_LOOKS):
+            asked_at = time.time()
+            units = self._manager.units()
+            mains, stale = self._mains(left, units), []
+            for record in left:
+                unit, note = units.get(self._notebook.unit(record)), self._notebook.read(record.id)
+                if unit is None and note is not None and not note.pending and note.at >= asked_at:
+                    stale.append(record)  # started since we asked: that it is not there says nothing
+                out[record.id] = self._one(record, unit, note, look)
+                if record.id in mains:
+                    _put(out[record.id], mains[record.id], note)
+            if not stale:
+                break
+            left = stale
         return out
 
-    def _one(self, record: Record, unit: Unit | None, look: "_Look") -> Seen:
-        note = self._notebook.read(record.id)
+    def _one(self, record: Record, unit: Unit | None, note: Note | None, look: "_Look") -> Seen:
         ends = exits.read(self._notebook.place(record).hooks) if note else None
         if unit is not None and not unit.ended:
             return self._running(record, unit, note, ends)
@@ -61,9 +79,7 @@ class Seeing:
             self._tell(record.id, seen, note, ends, ends.exit(note.run, ""))
         return seen
 
-    def _ended(
-        self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends | None, look: "_Look"
-    ) -> Seen:
+    def _ended(self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends | None, look: "_Look") -> Seen:
         seen = Seen()
         if ends is None or not ends.ends:
             end = self._unrecorded(unit, note)
@@ -72,7 +88,7 @@ class Seeing:
             seen.restarts = ends.ends - 1
             if note.max_restarts is not None and ends.fails > note.max_restarts and _restarts(note, end):
                 seen.status = Status.FAILED
-            elif not note.stop and self._asked_to_stop(record, unit, note, end):
+            elif not note.stop and self._asked_to_stop(record, unit, note, ends, end):
                 if look.lost(note):  # with the machine or the manager: nobody meant this process
                     end = Exit(note.run, at=ends.at)
                 elif end.reason != "oom":
@@ -80,9 +96,9 @@ class Seeing:
         self._tell(record.id, seen, note, ends, end)
         return seen
 
-    def _asked_to_stop(self, record: Record, unit: Unit | None, note: Note, end: Exit) -> bool:
+    def _asked_to_stop(self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends, end: Exit) -> bool:
         """Somebody stopped it who is not sentinel: else it would be running again."""
-        if self._notebook.place(record).hooks.mark.exists():
+        if exits.was_asked(self._notebook.place(record).hooks, ends):
             return True
         if not _restarts(note, end):
             return False
@@ -106,34 +122,25 @@ class Seeing:
     def _tell(self, id: int, seen: Seen, note: Note, ends: exits.Ends | None, end: Exit) -> None:
         told = (note.run, ends.ends if ends else 0)
         self.ends[id] = told
-        if told > self._notebook.acknowledged(id) or (
-            told[1] == 0 and told[0] > self._notebook.acknowledged(id)[0]
-        ):
+        if told > self._notebook.acknowledged(id) or (told[1] == 0 and told[0] > self._notebook.acknowledged(id)[0]):
             seen.exits = [end]
 
-    def _add_pids(self, records: Sequence[Record], units: Mapping[str, Unit], out: dict[int, Seen]) -> None:
-        """The pid that the record has is proof enough while it lives; else the manager is asked."""
+    def _mains(self, records: Sequence[Record], units: Mapping[str, Unit]) -> dict[int, _Main]:
+        """The main process of each that should have one. The record's is proof enough while it lives."""
+        mains: dict[int, _Main] = {}
         asked = []
         for record in records:
-            unit = units.get(self._notebook.unit(record))
+            unit, runtime = units.get(self._notebook.unit(record)), record.runtime
             if unit is None or unit.ended or unit.sub in WAITING:
                 continue
-            runtime, seen = record.runtime, out[record.id]
-            if (
-                runtime.run == seen.run
-                and runtime.pid is not None
-                and identity.alive(runtime.pid, runtime.start_time)
-            ):
-                _alive(seen, runtime.pid, runtime.start_time, runtime.started_at)
+            if runtime.pid is not None and identity.alive(runtime.pid, runtime.start_time):
+                mains[record.id] = _Main(runtime.pid, runtime.start_time, runtime.started_at)
             else:
-                asked.append((record, unit.name))
-        wanted = ["MainPID", "ExecMainStartTimestamp"]
-        for (record, _), (pid, at) in zip(
-            asked, self._manager.read([name for _, name in asked], wanted), strict=True
-        ):
-            start = identity.start_time(pid) if pid else None
-            if start is not None:
-                _alive(out[record.id], pid, start, at / 1e6 if at else None)
+                asked.append((record.id, unit.name))
+        answers = self._manager.read([name for _, name in asked], ["MainPID", "ExecMainStartTimestamp"])
+        for (id, _), (pid, at) in zip(asked, answers, strict=True):
+            mains[id] = _Main(pid or None, identity.start_time(pid) if pid else None, at / 1e6 if at else None)
+        return mains
 
 
 class _Look:
@@ -153,8 +160,12 @@ class _Look:
         return note.manager != self._life
 
 
-def _alive(seen: Seen, pid: int, start: float | None, at: float | None) -> None:
-    seen.alive, seen.pid, seen.start_time, seen.started_at = True, pid, start, at
+def _put(seen: Seen, main: _Main, note: Note | None) -> None:
+    """Looked at last, so that a process which is alive here has not added to the ends told with it."""
+    if main.pid is not None and identity.alive(main.pid, main.start_time):
+        seen.alive, seen.pid, seen.start_time, seen.started_at = True, main.pid, main.start_time, main.started_at
+    elif seen.status is None:  # it ended while we looked
+        seen.status = Status.BACKOFF if note is not None and note.mode != "no" else Status.STOPPING
 
 
 def _restarts(note: Note, end: Exit) -> bool:

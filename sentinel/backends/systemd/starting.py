@@ -58,12 +58,13 @@ class Starting:
 
     def _start(self, launches: Sequence[Launch]) -> Results:
         results: Results = {}
-        tries = self._render(launches, results)
+        inherited, life = self._manager.life()
+        tries = self._render(launches, inherited, results)
         for attempt in range(_ATTEMPTS):
             if not tries:
                 break
             tries = self._clear(tries, self._manager.units(), results)
-            tries = self._submit(tries, results)
+            tries = self._submit(tries, life, results)
             if tries:  # systemd had not yet let go of what was there
                 time.sleep(0.02 * 2**attempt)
         for one in tries:
@@ -71,9 +72,8 @@ class Starting:
             self._notebook.remove(one.launch.record)
         return results
 
-    def _render(self, launches: Sequence[Launch], results: Results) -> list[_Try]:
+    def _render(self, launches: Sequence[Launch], inherited: frozenset[str], results: Results) -> list[_Try]:
         system = self._manager.reach.scope == "system"
-        inherited = self._manager.environment_names()
         tries = []
         for launch in launches:
             place = self._notebook.place(launch.record)
@@ -142,14 +142,13 @@ class Starting:
             return Conflict(f"{unit} still stops", f"{see}, and try again")
         return Conflict(f"a unit {unit} exists that is not sentinel's", f"{see}, or use another name")
 
-    def _submit(self, tries: list[_Try], results: Results) -> list[_Try]:
+    def _submit(self, tries: list[_Try], life: str, results: Results) -> list[_Try]:
         """Start what can; returned is what must be tried again."""
         self._slices.ensure({group for one in tries if (group := one.launch.record.spec.group)})
-        again, going, lives = [], [], self._manager.incarnation() if tries else ""
-        calls = []
+        again, going, calls = [], [], []
         for one in tries:
             try:
-                self._write(one, lives)
+                self._write(one, life)
             except OSError as error:
                 results[one.id] = LaunchError(f"cannot write to {self._notebook.home.root}: {error.strerror}")
                 continue
@@ -220,7 +219,7 @@ class Starting:
     def _confirm(self, one: _Try) -> None:
         note = self._notebook.read(one.id)
         if note is not None:
-            note.pending = False
+            note.pending, note.at = False, time.time()
             self._notebook.write(one.id, note)
 
     def _wait_for_main(self, one: _Try) -> str:
@@ -253,13 +252,18 @@ class Starting:
             return BackendError(
                 f"systemd did not start {one.place.unit} in time", f"see 'systemctl {self._manager.flag}list-jobs'"
             )
-        if result == "resources" or not pid:
+        ends = None if pid else exits.read(one.place.hooks)
+        if ends is not None and ends.ends:  # it ended already, and waits to be restarted
+            pid = 0
+            code, status = (os.CLD_EXITED, int(ends.status)) if ends.code == "exited" else (None, None)
+        elif result == "resources" or not pid:
             return LaunchError(_why(result), f"see 'journalctl {self._manager.flag}-u {one.place.unit}'")
         if code == os.CLD_EXITED and (job == "failed" or launch.notify):
             problem = setup_failure(status or 0, launch)
             if problem:
                 return LaunchError(problem, "correct it and start it again")
-        _wait_until_executed(pid)
+        if pid:
+            _wait_until_executed(pid)
         start = identity.start_time(pid)
         notes = one.rendered.notes + (readback.notes(pid, launch.record.spec.limits) if start is not None else [])
         return Started(

@@ -1,37 +1,46 @@
 """Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from sentinel.backends.systemd import exits
 from sentinel.backends.systemd.bus import NO_UNIT, BusError
 from sentinel.backends.systemd.manager import Manager, Unit
 from sentinel.backends.systemd.notebook import Notebook
+from sentinel.backends.systemd.seeing import WAITING
 from sentinel.backends.systemd.slices import members
 from sentinel.backends.systemd.unit import SHORTEST_STOP
 from sentinel.errors import BackendError, SentinelError, StopError
 from sentinel.model import Record
 
 _GRACE = 15.0  # seconds beyond the stop timeout: for SIGKILL, the hooks, and a busy machine
+_TELL = 0.5  # seconds between two reports to whoever shows progress
 
 
 class Stopping:
     """What `stop` does, for the units of one home."""
 
-    def __init__(self, manager: Manager, notebook: Notebook) -> None:
+    def __init__(self, manager: Manager, notebook: Notebook, told: Callable[[], None] | None = None) -> None:
         self._manager = manager
         self._notebook = notebook
+        self._told = told  # called whenever one has ended
 
     def stop(self, records: Sequence[Record], *, force: bool, reason: str) -> dict[int, SentinelError | None]:
         results: dict[int, SentinelError | None] = {record.id: None for record in records}
         loaded = self._manager.units()
         running = [record for record in records if not _gone(loaded.get(self._notebook.unit(record)))]
+        ends = {
+            record.id: self._ends(record)
+            for record in running
+            if loaded[self._notebook.unit(record)].sub not in WAITING
+        }
         for record in running:
             self._say_why(record, reason)
         names = {record.id: self._notebook.unit(record) for record in running}
         with self._manager.watching():
             jobs = self._ask(running, names, results, force)
             self._wait(running, jobs, force)
-        self._check(records, results)
+        self._check(records, results, ends)
         return results
 
     def _say_why(self, record: Record, reason: str) -> None:
@@ -69,7 +78,9 @@ class Stopping:
             if record.id in left:
                 self._manager.kill([self._notebook.unit(record)])
         longest = 0.0 if force else max((record.spec.stop_timeout for record in running), default=0.0)
-        self._collect(left, begun + longest + SHORTEST_STOP + _GRACE)
+        deadline = begun + longest + SHORTEST_STOP + _GRACE
+        while left and (now := time.monotonic()) < deadline:
+            self._collect(left, min(deadline, now + _TELL) if self._told else deadline)
 
     def _collect(self, left: dict[int, str], deadline: float, only: int | None = None) -> None:
         """Strike out the jobs that have ended; wait for all, or for `only` that one, until the deadline."""
@@ -78,8 +89,10 @@ class Stopping:
         for id, job in wanted.items():
             if job in done:
                 del left[id]
+                if self._told:
+                    self._told()
 
-    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None]) -> None:
+    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None], ends: dict[int, int]) -> None:
         """Nothing may be left: neither of a unit that says it failed to stop, nor a unit that went on."""
         loaded = self._manager.units()
         failed = []
@@ -92,7 +105,19 @@ class Stopping:
                 results[record.id] = self._left(record, unit, pids)
             elif unit.active == "failed":
                 failed.append(unit.name)
+                if ends.get(record.id) == self._ends(record):
+                    self._record(record, unit.name)
         self._manager.reset_failed(failed)
+
+    def _ends(self, record: Record) -> int:
+        found = exits.read(self._notebook.place(record).hooks)
+        return found.ends if found else 0
+
+    def _record(self, record: Record, unit: str) -> None:
+        """After SIGKILL to a whole control group some kernels also kill what is started in it later: the hook."""
+        code, status = self._manager.read([unit], ["ExecMainCode", "ExecMainStatus"])[0]
+        if code is not None and status is not None and self._notebook.read(record.id) is not None:
+            exits.add(self._notebook.place(record).hooks, code, status)
 
     def _left(self, record: Record, unit: Unit, pids: list[int]) -> StopError:
         what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
