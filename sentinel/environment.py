@@ -18,10 +18,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = 1 << 20
 _OURS = frozenset(("SENTINEL_HOME", "SENTINEL_BACKEND", "SENTINEL_PORTABLE"))  # the user's
 # What tells a process about its own supervisor would be a lie in one that sentinel starts.
-_CONTROL = frozenset(
+CONTROL = frozenset(
     (
         "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC",
-        "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID", "SYSTEMD_EXEC_PID",
+        "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID", "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY",
+        "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
     )
 )  # fmt: skip
 
@@ -99,7 +100,7 @@ def resolve(home: Home, record: Record, group: Group | None, account: Account | 
 
 
 def _is_control(name: str) -> bool:
-    return name in _CONTROL or (name.startswith("SENTINEL_") and name not in _OURS)
+    return name in CONTROL or (name.startswith("SENTINEL_") and name not in _OURS)
 
 
 # dotenv files

@@ -70,6 +70,21 @@ def _linger(asked: bool) -> tuple[str, ...]:
     return ("enabled lingering for you, so that processes survive a logout (loginctl disable-linger undoes it)",)
 
 
+def missing(name: str, *, asked: bool) -> str:
+    """Why this engine can't be used here; empty where it can. Changes nothing: see `asked` in _linger."""
+    if name != "systemd":
+        return ""
+    from sentinel.backends.systemd import reach
+
+    try:
+        found = reach.reach()
+    except BackendError as error:
+        return error.message
+    if not asked and found.scope == "user" and not reach.survives_logout(found.uid):
+        return "its processes would end at logout: run 'loginctl enable-linger' once, or ask for it"
+    return ""
+
+
 def open_backend(name: str, scope: str | None, home: Home) -> Backend:
     """The engine that a record names.
 

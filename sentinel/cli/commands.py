@@ -98,6 +98,12 @@ LOOK = (
         examples=("sentinel list", "sentinel ls --group workers", "sentinel list --json"),
     ),
     Command(
+        "top", "top:top", "Watch and handle all processes on one live screen.",
+        text="Keys: arrows, j and k move; / filters; s sorts; S starts, x stops, r restarts; f or enter follows the "
+        "logs; q ends.",
+        examples=("sentinel top",),
+    ),
+    Command(
         "status", "look:status", "Show all about a process.", _names(), _json(),
         examples=("sentinel status web", "sentinel status web --json"),
     ),
@@ -126,6 +132,17 @@ LOOK = (
         "doctor", "doctor:doctor", "Check what usually breaks, and tell what repairs it.", _json(),
         text="Changes nothing. Exit status 0 unless there is a problem; warnings are none.",
         examples=("sentinel doctor", "sentinel doctor --json"),
+    ),
+    Command(
+        "metrics", "metrics:metrics", "Print metrics of all processes as OpenMetrics text.",
+        text="For a text file that node_exporter reads; `daemon start --metrics` serves the same over HTTP.",
+        examples=("sentinel metrics",),
+    ),
+    Command(
+        "selftest", "selftest:selftest", "Check sentinel's promises on this machine, in under a minute.",
+        Option("--backend", help="Only this one.", value="BACKEND", choices=("native", "systemd")), _json(),
+        text="Works in a temporary home of its own, and cleans up behind itself. Numbers are told, not judged.",
+        examples=("sentinel selftest", "sentinel selftest --backend native --json"),
     ),
 )
 
@@ -210,12 +227,16 @@ PORT = (
     ),
 )
 
+def _metrics() -> Option:
+    return Option("--metrics", help="Serve /metrics for Prometheus there, as 127.0.0.1:9105.", value="HOST:PORT")
+
+
 DAEMON = (
     Command(
         "daemon start", "daemon:start", "Start the daemon in the background.",
         Option("--backend", help="Run it by itself, or as a systemd unit.", value="BACKEND",
-               choices=("native", "systemd", "auto")), _json(),
-        examples=("sentinel daemon start",),
+               choices=("native", "systemd", "auto")), _metrics(), _json(),
+        examples=("sentinel daemon start", "sentinel daemon start --metrics 127.0.0.1:9105"),
     ),
     Command(
         "daemon stop", "daemon:stop", "Stop the daemon; the processes go on.", _json(),
@@ -226,7 +247,7 @@ DAEMON = (
         examples=("sentinel daemon status",),
     ),
     Command(
-        "daemon run", "daemon:run", "Be the daemon, in the foreground: for init systems.",
+        "daemon run", "daemon:run", "Be the daemon, in the foreground: for init systems.", _metrics(),
         examples=("sentinel daemon run",),
     ),
 )

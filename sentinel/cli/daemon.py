@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def start(call: Call) -> int:
     before = call.supervisor.daemon_status()
-    now = call.supervisor.daemon_start(call.values.text("backend"))
+    now = call.supervisor.daemon_start(call.values.text("backend"), call.values.text("metrics"))
     already = before.running and before.pid == now.pid
     return _tell(
         call, now, f"Daemon is already running{_pid(now)}" if already else f"Daemon started{_pid(now)}"
@@ -43,12 +43,14 @@ def _status_line(view: "DaemonView") -> str:
         said.append(f"uptime: {human_duration(view.uptime_seconds)}")
     if view.backend == "systemd":
         said.append("as a systemd unit")
+    if view.metrics is not None:
+        said.append(f"metrics: http://{view.metrics}/metrics")
     return f"Daemon is running ({', '.join(said)})" if said else "Daemon is running"
 
 
 def run(call: Call) -> int:
     call.stays()
-    call.supervisor.daemon_run()
+    call.supervisor.daemon_run(call.values.text("metrics"))
     return 0
 
 
@@ -61,7 +63,7 @@ def _tell(call: Call, view: "DaemonView", text: str) -> int:
 
 
 def as_data(view: "DaemonView") -> dict[str, Any]:
-    return {"running": view.running, "pid": view.pid, "uptime_seconds": view.uptime_seconds}
+    return {"running": view.running, "pid": view.pid, "uptime_seconds": view.uptime_seconds, "metrics": view.metrics}
 
 
 def _pid(view: "DaemonView") -> str:

@@ -133,6 +133,7 @@ class DaemonView:
     uptime_seconds: float | None = None
     backend: str | None = None  # "systemd" where it runs as a unit
     already: bool = False  # it ran before it was asked to start
+    metrics: str | None = None  # HOST:PORT where it serves them
 
 
 __all__ = [

@@ -8,7 +8,7 @@ import signal
 import time
 
 from sentinel import identity
-from sentinel.errors import BackendError
+from sentinel.errors import BackendError, Conflict
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView
 
@@ -68,39 +68,62 @@ def status(home: Home) -> DaemonView:
         return DaemonView(False)
     since = found.get("started_at")
     uptime = max(0.0, time.time() - since) if isinstance(since, int | float) else None
-    return DaemonView(True, running_pid(home), uptime, "systemd" if found.get("unit") else "native")
+    metrics = found.get("metrics")
+    view = DaemonView(True, running_pid(home), uptime, "systemd" if found.get("unit") else "native")
+    view.metrics = metrics if isinstance(metrics, str) else None
+    return view
 
 
-def start(home: Home, backend: str | None = None) -> DaemonView:
+def start(home: Home, backend: str | None = None, metrics: str | None = None) -> DaemonView:
     """Start the daemon, as a unit where systemd is the engine. One that runs already is left alone.
 
     Raises:
+        Conflict: one runs that does not serve its metrics where it is asked to.
         BackendError: it did not come up; its log says why.
     """
     from sentinel.backends.resolve import resolve
 
     home.prepare()
     if read_pid_file(home) is not None:
-        view = status(home)
-        view.already = True
-        return view
+        return _already(home, metrics)
+    if metrics is not None:
+        _check_free(home, metrics)
     choice = resolve(home, flag=backend)
     if choice.name == "systemd":
         from sentinel.backends.systemd.daemon_unit import DaemonUnit
 
-        DaemonUnit(home, choice.scope).start()
+        DaemonUnit(home, choice.scope).start(metrics)
     else:
-        _start_detached(home)
+        _start_detached(home, metrics)
     return status(home)
 
 
-def _start_detached(home: Home) -> None:
+def _already(home: Home, metrics: str | None) -> DaemonView:
+    view = status(home)
+    view.already = True
+    if metrics is not None:
+        from sentinel.metrics import listen_address
+
+        if view.metrics is None or listen_address(view.metrics) != listen_address(metrics):
+            serves = f"serves its metrics on {view.metrics}" if view.metrics else "serves no metrics"
+            raise Conflict(f"a daemon runs already and {serves}", "run 'sentinel daemon stop' first")
+    return view
+
+
+def _check_free(home: Home, metrics: str) -> None:
+    """Say here what the daemon itself would say in its log."""
+    from sentinel.supervisor.daemon.metrics import MetricsServer
+
+    MetricsServer(home, metrics).server_close()
+
+
+def _start_detached(home: Home, metrics: str | None) -> None:
     """Start it in a session of its own; it says through a pipe when it is up, or what went wrong."""
     from sentinel.supervisor.python import command_line, spawn_detached
 
     reader, writer = os.pipe()
     try:
-        argv = command_line("sentinel.supervisor.daemon.main", "3")
+        argv = command_line("sentinel.supervisor.daemon.main", "3", metrics or "")
         spawn_detached(argv, str(home.root), str(home.daemon_log), report=writer)
     except OSError as error:
         os.close(reader)

@@ -150,6 +150,12 @@ class Supervisor:
 
         return history.follow(self._context, names, lines, since)
 
+    def metrics(self) -> str:
+        """OpenMetrics text. Only looks: nothing is restarted."""
+        from sentinel.supervisor.measuring import measure
+
+        return measure(self._context)
+
     # logs
 
     def log_tail(self, name: str, lines: int, streams: Sequence[str], since: float | None) -> Iterator[LogLine]:
@@ -250,10 +256,11 @@ class Supervisor:
 
     # the daemon
 
-    def daemon_start(self, backend: str | None = None) -> DaemonView:
+    def daemon_start(self, backend: str | None = None, metrics: str | None = None) -> DaemonView:
+        """`metrics`: HOST:PORT to serve them on."""
         from sentinel.supervisor import daemon_client
 
-        return daemon_client.start(self._context.home, backend)
+        return daemon_client.start(self._context.home, backend, metrics)
 
     def daemon_stop(self) -> DaemonView:
         """The daemon that was running, if one was; returns when it has ended. Processes stay."""
@@ -266,11 +273,11 @@ class Supervisor:
 
         return daemon_client.status(self._context.home)
 
-    def daemon_run(self) -> None:
+    def daemon_run(self, metrics: str | None = None) -> None:
         """In the foreground until SIGTERM or SIGINT."""
         from sentinel.supervisor.daemon.main import run
 
-        run(self._context.home)
+        run(self._context.home, metrics=metrics)
 
     # start at boot, and life without sentinel
 

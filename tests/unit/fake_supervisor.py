@@ -189,8 +189,8 @@ class FakeSupervisor:
         self._called("port_names")
         return [self.port.name]
 
-    def daemon_start(self, backend: str | None = None) -> DaemonView:
-        self._called("daemon_start", backend)
+    def daemon_start(self, backend: str | None = None, metrics: str | None = None) -> DaemonView:
+        self._called("daemon_start", backend, metrics)
         return self.daemon
 
     def daemon_stop(self) -> DaemonView:
@@ -201,8 +201,12 @@ class FakeSupervisor:
         self._called("daemon_status")
         return self.daemon
 
-    def daemon_run(self) -> None:
-        self._called("daemon_run")
+    def daemon_run(self, metrics: str | None = None) -> None:
+        self._called("daemon_run", metrics)
+
+    def metrics(self) -> str:
+        self._called("metrics")
+        return "# EOF\n"
 
     def list(self, group: str | None = None, *, usage: bool = True) -> Listing:
         self._called("list", group)

@@ -543,9 +543,11 @@ def test_the_daemon(sentinel: Sentinel, fake: FakeSupervisor) -> None:
     assert sentinel("daemon", "start").out == "Daemon is already running (pid: 77)\n"
     assert sentinel("daemon", "stop").out == "Daemon stopped (pid: 77)\n"
     assert sentinel("daemon", "status").out.startswith("Daemon is running (pid: 77, uptime: ")
-    assert sentinel("daemon", "status", "--json").data == {"running": True, "pid": 77, "uptime_seconds": 61.0}
+    assert sentinel("daemon", "status", "--json").data == {
+        "running": True, "pid": 77, "uptime_seconds": 61.0, "metrics": None,
+    }  # fmt: skip
     assert sentinel("daemon", "run").status == 0
-    assert fake.last() == ("daemon_run", (), {})
+    assert fake.last() == ("daemon_run", (None,), {})
     fake.daemon = DaemonView(False)
     assert sentinel("daemon", "stop").out == "Daemon was not running\n"
     said = sentinel("daemon", "status")

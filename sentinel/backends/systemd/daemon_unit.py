@@ -26,18 +26,18 @@ class DaemonUnit:
         self._manager = Manager(reach(scope))
         self.unit = naming.daemon_unit(home)
 
-    def start(self) -> int:
-        """Its pid, once it is ready; the one that runs if one does."""
+    def start(self, metrics: str | None = None) -> int:
+        """Its pid, once it is ready; the one that runs if one does. `metrics`: the address to serve them on."""
         with self._manager.watching():
-            return self._start()
+            return self._start(metrics)
 
-    def _start(self) -> int:
+    def _start(self, metrics: str | None) -> int:
         running = self.pid()
         if running is not None:
             return running
         self._manager.reset_failed([self.unit])
         Slices(self._home, self._manager).ensure([])
-        made = self._manager.start_transient([(self.unit, self._properties())])[0]
+        made = self._manager.start_transient([(self.unit, self._properties(metrics))])[0]
         if isinstance(made, BusError):
             if made.kind != EXISTS:
                 raise BackendError(f"cannot start the daemon: {made.message}", made.hint) from made
@@ -79,8 +79,9 @@ class DaemonUnit:
     def close(self) -> None:
         self._manager.close()
 
-    def _properties(self) -> Properties:
+    def _properties(self, metrics: str | None) -> Properties:
         argv = [sys.executable, "-P", "-m", "sentinel", "daemon", "run"]
+        argv += ["--metrics", metrics] if metrics else []
         kept = (
             "PATH",
             "LANG",

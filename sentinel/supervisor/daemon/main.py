@@ -17,28 +17,30 @@ from sentinel.paths import Home, home_from_environment
 PATIENCE = 1.0  # seconds for somebody who only looks whether the lock is held
 
 
-def main(report: str = "") -> None:
+def main(report: str = "", metrics: str = "") -> None:
     """Entry point of the process that `daemon start` makes; `report`: the descriptor to say "ready" to."""
     fd = int(report) if report else None
     os.chdir("/")
     try:
-        run(home_from_environment(), fd)
+        run(home_from_environment(), fd, metrics or None)
     except SentinelError as error:
         print(f"{_stamp()} {error}", flush=True)
         _say(fd, str(error))
         raise SystemExit(1) from None
 
 
-def run(home: Home, report: int | None = None) -> None:
-    """Be the daemon of this home until SIGTERM or SIGINT.
+def run(home: Home, report: int | None = None, metrics: str | None = None) -> None:
+    """Be the daemon of this home until SIGTERM or SIGINT; `metrics`: the address to serve them on.
 
     Raises:
         Conflict: another one runs.
+        BackendError: the metrics can't be served there.
     """
     from sentinel.supervisor.daemon.loop import Daemon
 
     home.prepare()
-    with _only_one(home):
+    with _only_one(home) as fd, _metrics(home, metrics) as where:
+        _introduce(fd, where)
         daemon = Daemon(home)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.end())
@@ -61,8 +63,24 @@ def _say(fd: int | None, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    """Hold the pid file's lock. The number in it is for people."""
+def _metrics(home: Home, address: str | None) -> Iterator[str | None]:
+    """Serve the metrics meanwhile, if they are asked for; where."""
+    if address is None:
+        yield None
+        return
+    from sentinel.supervisor.daemon.metrics import MetricsServer
+
+    server = MetricsServer(home, address)
+    server.start()
+    try:
+        yield server.where
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def _only_one(home: Home) -> Iterator[int]:
+    """Hold the lock of the pid file, which is yielded."""
     try:
         fd = os.open(home.daemon_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -77,19 +95,22 @@ def _only_one(home: Home) -> Iterator[None]:
                 os.close(fd)
                 raise Conflict("a daemon is running for this home", "see 'sentinel daemon status'") from None
             time.sleep(0.01)
-    unit = os.environ.get("SENTINEL_DAEMON_UNIT", "")
-    scope = os.environ.get("SENTINEL_DAEMON_SCOPE", "")
-    about = {"pid": os.getpid(), "start": identity.start_time(os.getpid()), "started_at": time.time()}
-    version = sentinel.__version__
-    content = json.dumps({**about, "unit": unit, "scope": scope, "version": version}).encode()
     os.ftruncate(fd, 0)
-    os.pwrite(fd, content, 0)
     try:
-        yield
+        yield fd
     finally:
         with contextlib.suppress(OSError):
             os.ftruncate(fd, 0)
         os.close(fd)
+
+
+def _introduce(fd: int, metrics: str | None) -> None:
+    """Write into the pid file who we are. The lock is the truth, this is for people and for `daemon stop`."""
+    about: dict[str, object] = {"pid": os.getpid(), "start": identity.start_time(os.getpid()), "started_at": time.time()}
+    unit = os.environ.get("SENTINEL_DAEMON_UNIT", "")
+    scope = os.environ.get("SENTINEL_DAEMON_SCOPE", "")
+    about |= {"unit": unit, "scope": scope, "metrics": metrics, "version": sentinel.__version__}
+    os.pwrite(fd, json.dumps(about).encode(), 0)
 
 
 def _stamp() -> str:
