@@ -56,6 +56,7 @@ DAEMON = {
     "running": "whether it runs",
     "pid": "its pid, or null",
     "uptime_seconds": "how long it has been running, or null",
+    "metrics": "HOST:PORT where it serves its metrics, or null",
 }
 
 STARTUP = {

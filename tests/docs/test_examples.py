@@ -31,7 +31,7 @@ WORK, USER_HOME, USER = "/home/ada/app", "/home/ada", "ada"  # as the pages call
 # Other people's programs: their work is not ours to show, or another test does it.
 FOREIGN = re.compile(r"(sudo |uv (tool|sync|venv|pip)|uv run (pytest|ruff|mypy|python)|pipx|pip|npm|pm2|brew|apt|git|"
                      r"systemctl|journalctl|systemd-|loginctl|launchctl|supervisorctl|tmux)\b")
-ELSEWHERE = re.compile(r"--(backend|to)[ =]systemd\b")  # in the test bed
+ELSEWHERE = re.compile(r"--(backend|to)[ =]systemd\b|\bstartup (install|uninstall|status|print)\b")  # in the test bed
 STAYS = re.compile(r"\s(--follow|-f|--watch)\b|\bdaemon run\b|\bsentinel top\b")
 
 FILES = {
@@ -44,6 +44,9 @@ http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_fore
     "worker.py": "import time\nprint('worker ready', flush=True)\nwhile True: time.sleep(1000)\n",
     "crash.py": "import sys\nsys.exit('out of cheese')\n",
     "common.env": "COLOUR=green\n",
+    "Procfile": "clock: sleep 1000000\nmailer: sleep 1000000\n",
+    "supervisord.conf": "[program:indexer]\ncommand=sleep 1000000\nautorestart=true\n",
+    "ecosystem.json": '{"apps": [{"name": "shop", "script": "sleep", "args": "1000000", "interpreter": "none"}]}',
     "bin/npm": "#!/bin/sh\necho listening on 3000\nexec sleep 1000000\n",
     "bin/sentinel": f'#!/bin/sh\nexec "{sys.executable}" -m sentinel "$@"\n',
 }
@@ -65,6 +68,8 @@ def examples(page: Path) -> Iterator[Example]:
     reason, inside = "", False
     example: Example | None = None
     for number, line in enumerate(page.read_text().splitlines(), 1):
+        if first := re.fullmatch(r"<!-- first: (.+) -->", line.strip()):
+            yield Example(page, number, first[1])  # what the page takes for granted
         if not inside:
             inside = line.strip() == "```console"
             if directive := re.fullmatch(r"<!-- not run: (.+) -->", line.strip()):

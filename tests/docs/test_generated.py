@@ -53,7 +53,7 @@ def test_the_pictures_of_the_pages_are_there_and_well_formed() -> None:
     link = re.compile(r"!\[[^]]*\]\(([^)]+\.svg)\)")
     shown = {page.parent / path for page in pages for path in link.findall(page.read_text())}
     assert shown
-    for path in shown:
+    for path in shown - {ROOT / "docs/benchmark.svg"}:  # that one is a plot
         assert "".join(ElementTree.parse(path).getroot().itertext()).strip().startswith("$")
 
 

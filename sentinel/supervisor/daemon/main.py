@@ -106,7 +106,8 @@ def _only_one(home: Home) -> Iterator[int]:
 
 def _introduce(fd: int, metrics: str | None) -> None:
     """Write into the pid file who we are. The lock is the truth, this is for people and for `daemon stop`."""
-    about: dict[str, object] = {"pid": os.getpid(), "start": identity.start_time(os.getpid()), "started_at": time.time()}
+    pid = os.getpid()
+    about: dict[str, object] = {"pid": pid, "start": identity.start_time(pid), "started_at": time.time()}
     unit = os.environ.get("SENTINEL_DAEMON_UNIT", "")
     scope = os.environ.get("SENTINEL_DAEMON_SCOPE", "")
     about |= {"unit": unit, "scope": scope, "metrics": metrics, "version": sentinel.__version__}
