@@ -19,6 +19,12 @@ _INTERPRETERS = {
 }  # fmt: skip
 _INTERNAL = ("PM2_", "pm_", "axm_")
 _OWN = ("unique_id", "NODE_APP_INSTANCE", "PWD", "OLDPWD", "SHLVL", "_", "windowsHide", "km_link")
+INSTANCE = "NODE_APP_INSTANCE"
+# What a dump holds of everything, whether somebody asked for it or not.
+_DEFAULTS = {
+    "vizion": True, "merge_logs": True, "treekill": True, "autostart": True, "instance_var": INSTANCE,
+    "namespace": "default", "node_args": [], "args": [],
+}  # fmt: skip
 MOST = 10_000
 T = TypeVar("T")
 
@@ -52,14 +58,14 @@ def is_dump(apps: list[Any]) -> bool:
 
 def _number(apps: list["_App"]) -> None:
     """A dump has an entry for each instance, all of one name."""
-    of: dict[str, list[Wanted]] = {}
+    of: dict[str, list[_App]] = {}
     for app in apps:
-        for wanted in app.section.wanted:
-            of.setdefault(wanted.name, []).append(wanted)
+        of.setdefault(app.name, []).append(app)
     for name, several in of.items():
-        if len(several) > 1:
-            for number, wanted in enumerate(several, 1):
-                wanted.name = f"{name}-{number}"
+        for number, app in enumerate(several if len(several) > 1 else []):
+            for wanted in app.section.wanted:
+                wanted.name = f"{name}-{number + 1}"
+                wanted.spec.env[app.text("instance_var", INSTANCE)] = str(number)
 
 
 class _App:
@@ -159,7 +165,9 @@ class _App:
 
     def _internal(self, name: str) -> bool:
         """In a dump, pm2's own settings stand among the variables."""
-        return name.startswith(_INTERNAL) or name in _OWN or (name in self.values and name in {*RULES, *ALIASES})
+        if name.startswith(_INTERNAL) or name in _OWN or name == self.section.title:
+            return True
+        return name in self.values and name in {*RULES, *ALIASES}
 
     # making
 
@@ -223,14 +231,14 @@ class _App:
         from copy import deepcopy
 
         count = 1 if self.dump else self._count()
-        variable = self.text("instance_var", "NODE_APP_INSTANCE")
+        variable = self.text("instance_var", INSTANCE)
         rising = self.text("increment_var")
         wanted = []
         for number in range(count):
             one = deepcopy(spec)
             if "instances" in self.values:
-                one.env[variable] = self.text("NODE_APP_INSTANCE", "0") if self.dump else str(number)
-            if rising and rising in one.env and one.env[rising].isdigit():
+                one.env[variable] = str(number)
+            if rising and not self.dump and one.env.get(rising, "").isdigit():
                 one.env[rising] = str(int(one.env[rising]) + number)
             wanted.append(Wanted(self.name if count == 1 else f"{self.name}-{number + 1}", one, self.begin, start))
         return wanted
@@ -248,6 +256,7 @@ class _App:
         """In the order of the file. A dump repeats each variable and pm2's own state: only options are told."""
         for option, value in self.values.items():
             told = option == "name" and bool(self.section.entries)  # adapted: said already
+            told |= self.dump and (option == "pid_file" or _DEFAULTS.get(option, ...) == value)
             if told or (option not in RULES and (self.dump or option.startswith("env_"))):
                 continue
             self._report_one(option, value)

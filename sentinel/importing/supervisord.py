@@ -139,6 +139,9 @@ class _Program:
         for option in ("numprocs", "numprocs_start", "process_name", "command", "directory"):
             if option in self.block.values:
                 self.section.note(option, self._get(option), self._line(option))
+        if "directory" not in self.block.values:
+            note = "supervisord's own; here that of the file, / for a file below /etc"
+            self.section.adapt("directory", "", None, note)
         return count
 
     def _restart(self) -> RestartPolicy:
@@ -269,8 +272,9 @@ class _Program:
 
     def _directory(self, known: Mapping[str, str]) -> str:
         common = self.common is not None and "directory" in self.common.values
-        block = self.block if "directory" in self.block.values or not common else self.common
-        given = self._expand("directory", known, block)
+        if "directory" not in self.block.values and not common:
+            return "/" if self.source.path.startswith("/etc/") else self.source.directory
+        given = self._expand("directory", known, self.block if "directory" in self.block.values else self.common)
         return os.path.normpath(os.path.join(self.source.directory, os.path.expanduser(given)))
 
     def _user(self, known: Mapping[str, str]) -> str | None:

@@ -118,6 +118,14 @@ def test_the_keeper_was_killed(native: Sentinel, programs: Programs) -> None:
     assert native.status("web")["pid"] == programs.pid()
 
 
+def test_the_keeper_is_stopped(native: Sentinel, programs: Programs) -> None:
+    native.run("web", "--", *programs.steady())
+    keeper = int(the(native, "keeper", "ok")["message"].partition("pid ")[2].partition(")")[0])
+    os.kill(keeper, signal.SIGSTOP)
+    repair(native, eventually(lambda: the(native, "keeper", "problem", "SIGSTOP")))
+    eventually(lambda: the(native, "keeper", "ok"))
+
+
 def test_a_process_that_no_record_knows(native: Sentinel, programs: Programs) -> None:
     native.ok("run", "sleep 1000", "--name", "known")
     before = (native.home / "state.json").read_bytes()

@@ -149,6 +149,8 @@ programs=web, worker
 def test_supervisord_programs() -> None:
     found = parse("supervisord", SUPERVISORD, environ={"WHO": "me"})
     assert [one.name for one in found.wanted] == ["worker", "web_01", "web_02", "odd-0"]
+    assert found.wanted[0].spec.cwd == "/srv/app"
+    assert only(parse("supervisord", "[program:x]\ncommand=a\n", "/etc/x.conf")).spec.cwd == "/"
     assert found.groups == {"all": 43}
     web = found.wanted[1].spec
     assert web == Spec(
@@ -183,7 +185,7 @@ def test_supervisord_report() -> None:
     worker = {entry.option: entry.verdict.value for entry in by_title["program:worker"].entries}
     assert worker == {
         "command": "mapped", "autostart": "mapped", "priority": "approximated",
-        "exitcodes": "dropped", "autorestart": "approximated",
+        "exitcodes": "dropped", "autorestart": "approximated", "directory": "approximated",
     }  # fmt: skip
 
 
@@ -275,7 +277,7 @@ def test_pm2_dump() -> None:
     assert [(one.name, one.start) for one in found.wanted] == [("web-1", True), ("web-2", False)]
     spec = found.wanted[1].spec
     assert (spec.argv, spec.cwd) == (["node", "/srv/web/app.js"], "/srv/web")
-    assert spec.env == {"HOME": "/home/u", "A": "1", "web": "{}", "NODE_APP_INSTANCE": "1"}
+    assert spec.env == {"HOME": "/home/u", "A": "1", "NODE_APP_INSTANCE": "1"}
     assert spec.restart.max_restarts is None
     assert "A" not in verdicts(found)
 

@@ -40,6 +40,7 @@ __all__ = [
     "StopReply",
     "StopRequest",
     "Told",
+    "pid_of_keeper",
     "read_exits",
     "remove_exits",
 ]
@@ -334,6 +335,17 @@ def _ended(record: Any) -> Ended | None:
         float(start) if isinstance(start, int | float) else None,
         exit,
     )
+
+
+def pid_of_keeper(home: Home) -> int | None:
+    """Without a word with it, since it may be stopped. None: none listens, or this system does not tell."""
+    sock = _reach(home)
+    if sock is None:
+        return None
+    with sock:
+        if not hasattr(socket, "SO_PEERCRED"):
+            return None
+        return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], sys.byteorder)
 
 
 def _reach(home: Home) -> socket.socket | None:

@@ -49,7 +49,7 @@ def stopped(pid: int) -> bool:
 
 def keeper(subject: Subject) -> Iterator[Check]:
     """The parent of native processes: without it nobody learns how they end."""
-    from sentinel.backends.native.client import Keeper
+    from sentinel.backends.native.client import Keeper, pid_of_keeper
 
     running = [
         record.name
@@ -57,6 +57,11 @@ def keeper(subject: Subject) -> Iterator[Check]:
         if identity.alive(record.runtime.pid, record.runtime.start_time)
     ]
     try:
+        pid = pid_of_keeper(subject.home)
+        if pid is not None and stopped(pid):
+            what = f"it is stopped (pid {pid}): somebody sent it SIGSTOP"
+            yield problem("keeper", what, command("kill", "-CONT", pid))
+            return
         found = Keeper.connect(subject.home, start=False)
     except BackendError as error:
         yield problem("keeper", error.message, error.hint or command("cat", subject.home.keeper_log))

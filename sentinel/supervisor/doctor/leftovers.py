@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sentinel.errors import BackendError
 from sentinel.supervisor.doctor.check import Check, Subject, command, ok, problem, skipped
+from sentinel.supervisor.doctor.daemon import stopped
 
 
 def processes(subject: Subject) -> Iterator[Check]:
@@ -21,9 +22,12 @@ def processes(subject: Subject) -> Iterator[Check]:
 
 
 def _kept(subject: Subject) -> dict[int, int]:
-    from sentinel.backends.native.client import Keeper
+    from sentinel.backends.native.client import Keeper, pid_of_keeper
 
     try:
+        pid = pid_of_keeper(subject.home)
+        if pid is not None and stopped(pid):
+            return {}
         keeper = Keeper.connect(subject.home, start=False)
         if keeper is None:
             return {}
