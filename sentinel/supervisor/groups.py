@@ -168,11 +168,11 @@ def delete(context: Context, name: str, *, with_processes: bool = False, stop: b
         for record in left:
             record.spec.group = None
         del state.groups[name]
+    engine = _slice_engine(context)
+    if engine is not None:
+        engine.remove_group(name)
     seen = context.see(left)
     alive = [r.name for r in left if seen[r.id].alive]
-    engine = _slice_engine(context)
-    if engine is not None and not alive:  # a slice with something in it goes when that has ended
-        engine.remove_group(name)
     if alive:
         outcome.warnings.append(f"{', '.join(alive)}: runs on as before; the change applies at the next start")
     return outcome

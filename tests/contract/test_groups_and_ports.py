@@ -107,13 +107,13 @@ def test_deleting_a_group(sentinel: Sentinel) -> None:
     for name in ("plain", "stop", "all"):
         sentinel.ok("group", "create", name)
         sentinel.ok("run", "sleep 1000", "--name", f"w-{name}", "--group", name)
-    sentinel.ok("stop", "w-plain")
-    sentinel.ok("group", "delete", "plain")
+    assert "next start" in sentinel.ok("group", "delete", "plain").err  # it runs on
     sentinel.ok("group", "delete", "stop", "--stop")
     sentinel.ok("group", "delete", "all", "--with-processes")
     assert sentinel.ok("group", "list", "--json").json() == []
     left = {each["name"]: (each["status"], each["group"]) for each in sentinel.list()}
-    assert left == {"w-plain": ("stopped", None), "w-stop": ("stopped", None)}
+    assert left == {"w-plain": ("running", None), "w-stop": ("stopped", None)}
+    sentinel.ok("restart", "w-plain")
 
 
 # --- ports --------------------------------------------------------------------------------------------------

@@ -313,8 +313,6 @@ def test_groups_are_slices_that_never_nest(bench: Bench) -> None:
         bench.start(bench.launch(record, SLEEP))
     slices = [naming.slice_name(name, bench.home) for name in ("a", "a-b")]
     assert systemctl("show", a.unit or "", "-p", "Slice", "--value").strip() == slices[0]
-    with pytest.raises(Conflict):
-        bench.backend.remove_group("a")
     systemctl("stop", slices[0])
     assert (see(bench, a).alive, see(bench, a).stopped_by, see(bench, ab).alive) == (False, "systemd", True)
     bench.start(bench.launch(a, SLEEP, run=2))
@@ -326,6 +324,18 @@ def test_groups_are_slices_that_never_nest(bench: Bench) -> None:
         bench.backend.remove_group(name)
         bench.backend.remove_group(name)
     assert not any(name in systemctl("list-units", "--all", "--plain", "--no-legend", "*.slice") for name in slices)
+
+
+def test_the_slice_of_a_removed_group_goes_with_its_last_process(bench: Bench) -> None:
+    bench.backend.apply_group(Group("a", tasks_max=100))
+    record = bench.record("one", group="a")
+    bench.start(bench.launch(record, SLEEP))
+    name = naming.slice_name("a", bench.home)
+    bench.backend.remove_group("a")
+    assert see(bench, record).alive
+    assert name in systemctl("list-units", "--plain", "--no-legend", "*.slice")
+    bench.backend.stop([record])
+    assert name not in systemctl("list-units", "--all", "--plain", "--no-legend", "*.slice")
 
 
 def test_two_homes_never_meet(bench: Bench, tmp_path: Path) -> None:

@@ -58,7 +58,9 @@ class SystemdBackend:
         reason: str = "stop",
         told: Callable[[], None] | None = None,
     ) -> Mapping[int, SentinelError | None]:
-        return Stopping(self._manager, self._notebook, told).stop(records, force=force, reason=reason)
+        results = Stopping(self._manager, self._notebook, told).stop(records, force=force, reason=reason)
+        self._slices.sweep()
+        return results
 
     def see(self, records: Sequence[Record]) -> Mapping[int, Seen]:
         return self._seeing.see(records)

@@ -10,7 +10,7 @@ from sentinel.backends.systemd.bus import EXISTS, Value
 from sentinel.backends.systemd.manager import Manager, Unit
 from sentinel.backends.systemd.readback import processes
 from sentinel.backends.systemd.unit import INFINITY, Properties
-from sentinel.errors import BackendError, Conflict
+from sentinel.errors import BackendError
 from sentinel.model import Group
 from sentinel.paths import Home
 
@@ -21,6 +21,7 @@ Description=sentinel: all processes
 Documentation=man:sentinel(1)
 StopWhenUnneeded=yes
 """
+_LEFT = ".left"  # of the file that says: its group is no more
 _CONTROLLERS = {"memory_max": "memory", "cpu_quota": "cpu", "tasks_max": "pids"}
 _WORDS = {"memory_max": "the memory limit", "cpu_quota": "the cpu quota", "tasks_max": "the limit of tasks"}
 
@@ -45,6 +46,8 @@ class Slices:
         """Make again what systemd forgot, before something starts in it. Jobs have to be watched."""
         self._describe_root()
         wanted = {self.of(group): group for group in groups}
+        for name in wanted:
+            self._left(name).unlink(missing_ok=True)
         active = {name for name, unit in self._manager.units(list(wanted)).items() if _active(unit)} if wanted else ()
         for name, group in wanted.items():
             if name not in active:
@@ -76,24 +79,40 @@ class Slices:
             pass  # then it stays when it is empty
 
     def remove(self, group: str) -> None:
-        """Stop an empty slice. Raises Conflict where something runs in it."""
+        """Stop the slice; one in which something still runs goes with that (see `sweep`)."""
         name = naming.slice_name(group, self._home)
-        if members(self._manager, name, "Slice"):
-            raise Conflict(f"cannot remove the group {group}: something runs in {name}", "stop it first")
-        with self._manager.watching():
-            job = self._manager.stop([name])[0]
-            if isinstance(job, str):
-                self._manager.wait([job])
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file(name).unlink(missing_ok=True)
+        self._left(name).touch(mode=0o600)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Stop the slices of groups that are no more, once they are empty."""
+        try:
+            left = [each for each in os.listdir(self._directory) if each.endswith(_LEFT)]
+        except FileNotFoundError:
+            return
+        for name in (each.removesuffix(_LEFT) for each in left):
+            if members(self._manager, name, "Slice"):
+                continue
+            with self._manager.watching():
+                job = self._manager.stop([name])[0]
+                if isinstance(job, str):
+                    self._manager.wait([job])
+            self._left(name).unlink(missing_ok=True)
 
     def of(self, group: str | None) -> str:
         return naming.slice_name(group, self._home) if group else naming.ROOT_SLICE
+
+    def _left(self, name: str) -> Path:
+        return self._directory / (name + _LEFT)
 
     def _file(self, name: str) -> Path:
         return self._directory / f"{name}.json"
 
     def _remember(self, name: str, limits: dict[str, int]) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._left(name).unlink(missing_ok=True)
         fresh = self._file(name).with_suffix(".new")
         fresh.write_text(json.dumps(limits), encoding="utf-8")
         fresh.replace(self._file(name))
