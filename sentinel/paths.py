@@ -67,7 +67,7 @@ class Home:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_owner()
             for directory in (self.logs, self.exits, self.run, self.environments):
-                directory.mkdir(mode=0o700, exist_ok=True)
+                self._make(directory)
         except (FileExistsError, NotADirectoryError):
             raise StateError(f"{self.root} is not a directory", "set SENTINEL_HOME to one") from None
         except OSError as error:
@@ -76,13 +76,22 @@ class Home:
                 "check its permissions and free space, or set SENTINEL_HOME",
             ) from error
 
+    @staticmethod
+    def _make(directory: Path) -> None:
+        try:
+            directory.mkdir(mode=0o700)
+            directory.chmod(0o700)  # a strange umask may have taken our own bits away
+        except FileExistsError:
+            if not directory.is_dir():
+                raise
+
     def _check_owner(self) -> None:
         found = self.root.stat()
         if found.st_uid != os.geteuid():
             raise StateError(
                 f"{self.root} belongs to uid {found.st_uid}, not to you", "set SENTINEL_HOME to a directory of your own"
             )
-        if stat.S_IMODE(found.st_mode) & 0o077:
+        if stat.S_IMODE(found.st_mode) != 0o700:
             self.root.chmod(0o700)
 
 

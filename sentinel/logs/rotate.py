@@ -290,7 +290,7 @@ def _size(path: Path) -> int:
 def _unlink(path: Path) -> bool:
     try:
         os.unlink(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):  # a directory in the place of a log is none of ours
         return False
     return True
 
