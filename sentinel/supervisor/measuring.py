@@ -4,19 +4,21 @@ import os
 from collections.abc import Iterable, Mapping
 
 from sentinel import metrics
+from sentinel.backends.base import Seen
 from sentinel.errors import SentinelError
 from sentinel.metrics import Metric
-from sentinel.model import Desired, Health, Record
+from sentinel.model import Desired, Health, Record, Status
 from sentinel.paths import Home
 from sentinel.supervisor.absorb import absorb
 from sentinel.supervisor.context import Context
+from sentinel.supervisor.views import status_of
 
 Usage = Mapping[int, tuple[float, int]]
 Values = Mapping[str, float | None]
 
 # fmt: off
 _PROCESS = (
-    ("wanted", "gauge", "1: it is meant to run; 0: it was stopped."),
+    ("wanted", "gauge", "1: it is meant to run; 0: it was stopped, or ended well and stays so."),
     ("up", "gauge", "1: its main process runs."),
     ("healthy", "gauge", "1: its health check passed, 0: it failed. Only where there is a check that has answered."),
     ("restarts", "counter", "Automatic restarts since it was last started by hand."),
@@ -62,7 +64,7 @@ def _processes(context: Context, records: list[Record]) -> list[Metric]:
     trees = _trees(context, alive)
     usage = _usage(trees)
     for record in records:
-        values = _values(record, seen[record.id].alive)
+        values = _values(record, seen[record.id], context.now())
         if record.id in usage:
             values = {**values, **_used(usage[record.id], len(trees[record.id]))}
         for key, value in values.items():
@@ -74,11 +76,11 @@ def _labels(record: Record) -> dict[str, str]:
     return {"name": record.name, "group": record.spec.group or "", "backend": record.backend}
 
 
-def _values(record: Record, alive: bool) -> Values:
-    runtime, last = record.runtime, record.runtime.last_exit
+def _values(record: Record, seen: Seen, now: float) -> Values:
+    runtime, last, alive = record.runtime, record.runtime.last_exit, seen.alive
     known = record.spec.health is not None and runtime.health is not Health.UNKNOWN
     return {
-        "wanted": record.desired is Desired.RUNNING,
+        "wanted": record.desired is Desired.RUNNING and status_of(record, seen, now) is not Status.EXITED,
         "up": alive,
         "healthy": runtime.health is Health.HEALTHY if known and alive else None,
         "restarts": runtime.restarts,

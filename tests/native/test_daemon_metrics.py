@@ -36,15 +36,17 @@ def test_metrics_of_processes(native: Sentinel, programs: Programs, tmp_path: Pa
     native.ok("group", "create", "workers")
     native.ok("run", "--name", "web", "--group", "workers", "--", *programs.lines(3, "ready"))
     native.ok("run", "--name", "ended", "--", *programs.quick(7))
+    native.ok("run", "--name", "well", "--", *programs.quick(0))
     native.ok("run", "--name", "stopped", "--", *programs.steady("steady"))
     native.ok("stop", "stopped")
     programs.pid("ready")
     native.until("ended", status="failed")
+    native.until("well", status="exited")
     text = native.ok("metrics").out
     found = samples(text)
     assert 'sentinel_process_up{name="web",group="workers",backend="native"} 1\n' in text
     assert [found["sentinel_process_up", name] for name in ("web", "ended", "stopped")] == [1, 0, 0]
-    assert [found["sentinel_process_wanted", name] for name in ("web", "ended", "stopped")] == [1, 1, 0]
+    assert [found["sentinel_process_wanted", name] for name in ("web", "ended", "stopped", "well")] == [1, 1, 0, 0]
     assert found["sentinel_process_exit_code", "ended"] == 7
     assert found["sentinel_process_exit_signal", "stopped"] == 15
     assert found["sentinel_process_resident_memory_bytes", "web"] > 100_000
