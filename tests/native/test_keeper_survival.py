@@ -213,4 +213,4 @@ def test_the_keeper_loads_little():
     heavy = {"json", "re", "enum", "socket", "selectors", "subprocess", "typing", "dataclasses", "logging", "tempfile"}
     assert "keeper.serve" in loaded
     assert not heavy & loaded
-    assert {name for name in loaded if name.startswith("sentinel")} == {"sentinel", "sentinel.identity"}
+    assert {name for name in loaded if name.startswith("sentinel")} == {"sentinel", "sentinel.faultpoints", "sentinel.identity"}
