@@ -1,0 +1,109 @@
+"""What can happen to a machine with systemd: commands killed half-way, manager and journal started anew, no bus."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lab import Programs, Sentinel, alive, eventually, systemctl
+
+
+@pytest.fixture
+def there(sentinel_at: Callable[[Path, str], Sentinel], home: Path) -> Sentinel:
+    """The command line on the service manager."""
+    return sentinel_at(home, "systemd")
+
+
+def needs_root(function: Callable[..., None]) -> Callable[..., None]:
+    function.sentinel_needs_root = True  # type: ignore[attr-defined]
+    return function
+
+
+def one_copy(there: Sentinel, programs: Programs, name: str = "w") -> int:
+    """It runs once, and is what `status` shows."""
+
+    def check() -> int:
+        seen = there.status(name)
+        living = [pid for pid in programs.starts() if alive(pid)]
+        assert (seen["status"], living) == ("running", [seen["pid"]]), (seen, living)
+        return living[0]
+
+    return eventually(check)
+
+
+def killed(there: Sentinel, at: str, *args: str) -> None:
+    result = there(*args, env={"SENTINEL_TEST_STOP_AT": at})
+    assert result.code == -signal.SIGKILL, f"{at} was not reached: {result}"
+
+
+@pytest.mark.parametrize("point", ["run.created", "launch.starting", "launch.started", "state.saved:2"])
+def test_a_start_that_is_killed_on_its_way(there: Sentinel, programs: Programs, point: str) -> None:
+    killed(there, point, "run", "--name", "w", "--restart", "--", *programs.crashes("1"))
+    there.ok("list")
+    one_copy(there, programs)
+    killed(there, point.replace("run.created", "state.saved"), "restart", "w")
+    there.ok("list")
+    pid = one_copy(there, programs)
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: one_copy(there, programs) != pid)
+
+
+@pytest.mark.parametrize("point", ["stop.wanted", "stop.done"])
+def test_a_stop_that_is_killed_on_its_way(there: Sentinel, programs: Programs, point: str) -> None:
+    there.ok("run", "--name", "w", "--restart", "--", *programs.crashes("1"))
+    pid = programs.starts(1)[0]
+    killed(there, point, "stop", "w")
+    there.ok("list")
+    there.until("w", status="stopped")
+    assert not alive(pid)
+    killed(there, point, "delete", "w")
+    there.ok("delete", "w")
+    assert there.names() == []
+
+
+def test_the_manager_executes_itself_anew(there: Sentinel, programs: Programs) -> None:
+    there.ok("run", "--name", "w", "--restart", "--", *programs.crashes("1"))
+    programs.starts(1)
+    pid = one_copy(there, programs)
+    systemctl("daemon-reexec")
+    assert one_copy(there, programs) == pid
+    os.kill(pid, signal.SIGKILL)
+    new = eventually(lambda: [each for each in programs.starts() if alive(each) and each != pid])[0]
+    systemctl("daemon-reload")
+    assert one_copy(there, programs) == new
+    there.ok("restart", "w")
+    assert one_copy(there, programs) != new
+
+
+@pytest.mark.parametrize("address", ["unix:path=/nowhere/bus", "nonsense", "unix:abstract=nobody-listens-here"])
+def test_a_bus_that_is_not_there(there: Sentinel, programs: Programs, address: str) -> None:
+    """Another way is found, or it is refused in a sentence; what runs is left alone."""
+    there.ok("run", "--name", "w", "--", *programs.crashes("1"))
+    pid = programs.starts(1)[0]
+    env = {"DBUS_SESSION_BUS_ADDRESS": address, "DBUS_SYSTEM_BUS_ADDRESS": address, "XDG_RUNTIME_DIR": "/nowhere"}
+    for command in (["list"], ["status", "w"], ["restart", "w"], ["run", "true"], ["daemon", "status"]):
+        result = there(*command, env=env)
+        assert "Traceback" not in result.err, str(result)
+        assert "has a bug" not in result.err, str(result)
+        if result.code:
+            assert result.err.startswith("error: "), str(result)
+            assert alive(pid)
+        pid = eventually(lambda: [each for each in programs.starts() if alive(each)])[0]
+    one_copy(there, programs)
+
+
+@needs_root
+def test_the_journal_is_started_anew(there: Sentinel, programs: Programs) -> None:
+    there.ok("run", "--name", "w", "--", *programs.says())
+    pid = programs.pid()
+    programs.say(b"before\n")
+    eventually(lambda: "before" in there.ok("logs", "w").out)
+    subprocess.run(["systemctl", "restart", "systemd-journald"], check=True, timeout=60)
+    programs.say(b"after\n")
+    eventually(lambda: "after" in there.ok("logs", "w").out)
+    assert "before" in there.ok("logs", "w").out
+    assert there.status("w")["pid"] == pid
