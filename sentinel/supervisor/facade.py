@@ -174,7 +174,6 @@ class Supervisor:
 
     def _log(self, name: str) -> LogSource:
         from sentinel.names import find
-
         from sentinel.supervisor.rotation import rotate_full
 
         record = find(self._context.store.read(), name)
