@@ -326,7 +326,7 @@ def test_events_say_why_and_by_whom(native: Sentinel, programs: Programs) -> Non
 
 
 def test_without_a_daemon_commands_rotate(native: Sentinel, programs: Programs) -> None:
-    count = 5_000
+    count = 10_000
     native.run("noisy", "--log-max-size", "50K", "--", *programs.lines(count, "done"))
     programs.pid("done")
     log = native.home / "logs/noisy.stdout.log"
