@@ -1,9 +1,9 @@
 """What happened to processes: told from two states of state.json, so that no code path can forget to say it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from sentinel.model import Desired, Exit, Health, Record, State
+from sentinel.plain import dataclass, field
 
 WORDS = ("created", "started", "restarted", "exited", "stopped", "failed", "unhealthy", "healthy", "gave-up", "moved",
          "deleted")  # fmt: skip

@@ -5,9 +5,9 @@ older text format, which node_exporter reads, does not have it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from sentinel.errors import UsageError
+from sentinel.plain import dataclass, field
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _UNITS = ("seconds", "bytes")

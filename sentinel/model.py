@@ -4,8 +4,9 @@ Times are seconds since the epoch (float) unless a name says otherwise; sizes ar
 imported here.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from sentinel.plain import dataclass, field
 
 
 class Desired(StrEnum):

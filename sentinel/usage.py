@@ -7,9 +7,9 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 
 Sample = dict[int, tuple[float, int]]  # id -> CPU seconds of the tree up to now, resident bytes
 

@@ -1,11 +1,11 @@
 """The Backend interface: the user's verbs, and what each of them promises on every engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from sentinel.errors import SentinelError
 from sentinel.model import Exit, Group, Record, Spec, Status
+from sentinel.plain import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Which engine a process gets, and why. Only here is more than one engine known."""
 
 import os
-from dataclasses import dataclass
 
 from sentinel.backends.base import Backend
 from sentinel.errors import BackendError, UsageError
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 
 NAMES = ("native", "systemd")
 

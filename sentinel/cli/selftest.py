@@ -31,7 +31,11 @@ def selftest(call: Call) -> int:
             data[backend] = {"available": False, "why": why, "promises": []}
             _say(call, f"{backend}: not tested: {escape(why)}\n")
             continue
-        results = check_all(backend, _Progress(call, backend))
+        progress = _Progress(call, backend)
+        try:
+            results = check_all(backend, progress)
+        finally:
+            progress.show("")
         passed &= all(one.passed for one in results)
         data[backend] = {"available": True, "why": None, "promises": [_as_data(one) for one in results]}
         _tell(call, backend, results)
@@ -48,10 +52,13 @@ class _Progress:
         self._backend = backend
 
     def __call__(self, promise: "Promise", number: int, of: int) -> None:
+        self.show(f"{self._backend} {number}/{of}: {promise.text} …")
+
+    def show(self, text: str) -> None:
         err = self._call.out.err
         if is_terminal(err):
             with suppress(OSError):
-                err.write(f"{CLEAR}{self._backend} {number}/{of}: {promise.text} …{CLEAR if number == of else ''}")
+                err.write(f"{CLEAR}{text}")
                 err.flush()
 
 

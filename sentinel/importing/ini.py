@@ -1,9 +1,9 @@
 """INI files the way supervisord reads them, with the number of every line."""
 
 import re
-from dataclasses import dataclass, field
 
 from sentinel.importing.report import Source
+from sentinel.plain import dataclass, field
 
 _HEADER = re.compile(r"\[([^]]+)\]")
 _COMMENT = re.compile(r"(?:^|\s)[;#].*")

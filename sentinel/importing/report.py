@@ -1,13 +1,13 @@
 """What comes out of a file: the processes it asks for, and what became of each of its options."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 
 from sentinel import names
 from sentinel.errors import UsageError
 from sentinel.model import Spec
+from sentinel.plain import dataclass, field
 
 T = TypeVar("T")
 

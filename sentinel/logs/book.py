@@ -16,10 +16,10 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sentinel.errors import SentinelError
+from sentinel.plain import asdict, dataclass, field
 
 SIZE = 4096  # written at once within one page: never seen half, save for a moment by a reader without lock
 MAX_ENDS = 64

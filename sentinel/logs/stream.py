@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from sentinel.logs.book import IDLE, Book, backup_path, open_regular, read_book
 from sentinel.logs.rotate import settle
+from sentinel.plain import dataclass
 
 BLOCK = 256 * 1024
 

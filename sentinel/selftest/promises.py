@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sentinel.environment import CONTROL
+from sentinel.plain import dataclass
 from sentinel.selftest.bench import Bench, Broken, alive
 
 Measured = dict[str, float]  # the end of a key is its unit: _ms, _s, _bytes, _per_second, _count

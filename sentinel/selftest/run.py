@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from sentinel.plain import dataclass, field
 from sentinel.selftest.bench import Bench, Broken
 from sentinel.selftest.promises import PROMISES, Measured, Promise
 

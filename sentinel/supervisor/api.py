@@ -1,10 +1,9 @@
 """What the command line may ask for, and the answers it prints. Plain data both ways."""
 
-from dataclasses import dataclass, field
-
 from sentinel.errors import SentinelError
 from sentinel.events import Event
 from sentinel.model import HealthCheck, Limits, LogSettings, Restart, RestartPolicy
+from sentinel.plain import dataclass, field
 
 
 @dataclass(slots=True)

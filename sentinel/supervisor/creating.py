@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from sentinel import faultpoints, names
 from sentinel.errors import LaunchError, NotFound, SentinelError, UsageError
 from sentinel.model import Desired, Record, Restart, Spec, State
+from sentinel.plain import dataclass
 from sentinel.supervisor import launching, processes, readiness
 from sentinel.supervisor.api import Done, Outcome, RunRequest
 from sentinel.supervisor.context import Context

@@ -1,8 +1,7 @@
 """What is to be done about a process: a pure function of what is wanted, what was seen, and the time."""
 
-from dataclasses import dataclass
-
 from sentinel.model import Desired, Exit, Record, Restart
+from sentinel.plain import dataclass
 
 QUICK = 1.0  # seconds: a process that ended sooner died quickly, and its restart waits
 SETTLED = 10.0  # seconds of uptime after which max_restarts counts anew

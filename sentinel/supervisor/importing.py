@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from sentinel import names
 from sentinel.errors import Conflict, LaunchError, SentinelError, UsageError
 from sentinel.importing.report import Imported, Source, Wanted
 from sentinel.model import Desired, Group, Spec, State
+from sentinel.plain import dataclass
 from sentinel.supervisor import creating, processes
 from sentinel.supervisor.api import Done, Outcome
 from sentinel.supervisor.context import Context

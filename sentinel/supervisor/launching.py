@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sentinel import faultpoints
 from sentinel.backends.base import Launch, Results, Started
 from sentinel.errors import LaunchError, SentinelError
 from sentinel.identity import boot_id
 from sentinel.model import Record, State
+from sentinel.plain import dataclass
 from sentinel.supervisor.absorb import failed_start, took_start
 from sentinel.supervisor.context import Context
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field
 
 from sentinel.backends.base import Seen
 from sentinel.errors import SentinelError
 from sentinel.model import Record, State
+from sentinel.plain import dataclass, field
 from sentinel.supervisor import launching
 from sentinel.supervisor.absorb import absorb
 from sentinel.supervisor.context import Context

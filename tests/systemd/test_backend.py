@@ -506,6 +506,9 @@ def test_the_daemon_is_a_unit(binding: str, tmp_path: Path, monkeypatch: pytest.
             assert unit.start() == pid == unit.pid()
             assert f"SENTINEL_HOME={home.root}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
             assert abs((unit.since() or 0) - time.time()) < 600
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: unit.pid() != pid)
+            assert unit.start() != pid  # whether it waits for its restart or is there again
         else:
             with pytest.raises(BackendError, match="cannot start the daemon"):
                 unit.start()

@@ -92,3 +92,9 @@ def test_starting_the_command_line_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     assert not set(HEAVY) & set(loaded.split())
+
+
+def test_no_two_test_files_have_the_same_name() -> None:
+    """pytest imports them by their base names alone."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import sentinel
@@ -27,6 +26,7 @@ from sentinel.backends.native.keeper.starter import KEEPER, start_keeper
 from sentinel.errors import BackendError
 from sentinel.model import Exit
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 
 __all__ = [
     "AdoptReply",

@@ -37,7 +37,10 @@ class DaemonUnit:
             return running
         self._manager.reset_failed([self.unit])
         Slices(self._home, self._manager).ensure([])
-        made = self._manager.start_transient([(self.unit, self._properties(metrics))])[0]
+        made = self._make(metrics)
+        if isinstance(made, BusError) and made.kind == EXISTS and self.pid() is None:
+            self._stop()  # it was killed and waits for its restart: begin anew
+            made = self._make(metrics)
         if isinstance(made, BusError):
             if made.kind != EXISTS:
                 raise BackendError(f"cannot start the daemon: {made.message}", made.hint) from made
@@ -52,6 +55,10 @@ class DaemonUnit:
                 "cannot start the daemon: it ended at once", f"see 'journalctl {self._manager.flag}-u {self.unit}'"
             )
         return pid
+
+    def _make(self, metrics: str | None) -> str | BusError:
+        """The job."""
+        return self._manager.start_transient([(self.unit, self._properties(metrics))])[0]
 
     def stop(self) -> None:
         """Return when it has ended. One that does not run is no error."""

@@ -8,10 +8,10 @@ again.
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from sentinel.model import Exit, RestartPolicy
+from sentinel.plain import dataclass
 
 DEFAULT_DELAY = 0.1
 LONGEST_DELAY = 30.0

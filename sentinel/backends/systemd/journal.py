@@ -12,11 +12,11 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sentinel.backends.base import LogLine
 from sentinel.errors import BackendError
+from sentinel.plain import dataclass
 
 if TYPE_CHECKING:
     import subprocess

@@ -2,13 +2,13 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from sentinel.backends.systemd import exits, naming
 from sentinel.backends.systemd.unit import Place
 from sentinel.model import Record
 from sentinel.paths import Home
+from sentinel.plain import asdict, dataclass
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Notebook:
             found = json.loads(self._path(id).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        known = {field.name for field in fields(Note)}
+        known = set(Note.__match_args__)
         try:
             return Note(**{key: value for key, value in found.items() if key in known})
         except (TypeError, AttributeError):

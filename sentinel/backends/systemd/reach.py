@@ -3,10 +3,10 @@
 import os
 import pwd
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from sentinel.errors import BackendError
+from sentinel.plain import dataclass
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 _SYSTEM_SOCKET = Path("/run/dbus/system_bus_socket")

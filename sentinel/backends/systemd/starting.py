@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sentinel import identity
@@ -23,6 +22,7 @@ from sentinel.backends.systemd.unit import (
     to_file,
 )
 from sentinel.errors import BackendError, Conflict, LaunchError, SentinelError
+from sentinel.plain import dataclass
 
 _ATTEMPTS = 5
 _EXECUTES_WITHIN = 5.0  # seconds that systemd-cat has to become the program

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sentinel.backends.systemd import environment, exits
 from sentinel.backends.systemd.bus import Value
 from sentinel.errors import LaunchError, Unsupported
 from sentinel.model import Restart, Spec
+from sentinel.plain import dataclass
 
 Properties = list[tuple[str, Value]]
 

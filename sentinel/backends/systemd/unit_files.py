@@ -1,7 +1,6 @@
 """Unit files of ours that stay: written, enabled, started, looked at and taken away again."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from sentinel.backends.systemd.manager import Manager
 from sentinel.backends.systemd.reach import Reach
 from sentinel.errors import BackendError
 from sentinel.files import reason, write_atomic
+from sentinel.plain import dataclass
 
 _SYSTEM = Path("/etc/systemd/system")
 _START = 660.0  # seconds: longer than the unit's own timeout

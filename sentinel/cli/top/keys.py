@@ -1,8 +1,7 @@
 """What the keys of `top` do: a pure function of the model and a key."""
 
-from dataclasses import dataclass
-
 from sentinel.cli.top.model import SORTS, Model
+from sentinel.plain import dataclass
 
 HELP = "j/k move  / filter  s sort  S start  x stop  r restart  f logs  q quit"
 HELP_FOLLOWING = "f back  S start  x stop  r restart  q quit"

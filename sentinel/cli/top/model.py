@@ -2,9 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from sentinel.cli.look import shown_status
+from sentinel.plain import dataclass, field
 from sentinel.supervisor.api import Listing, ProcessView
 
 KEPT = 120  # samples of each process

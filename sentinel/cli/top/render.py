@@ -1,13 +1,13 @@
 """The picture of `top`: a pure function of the model and the size of the screen."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from sentinel.cli.look import STATUS_COLOURS, shown_status
 from sentinel.cli.text import BOLD, DIM, RED, coloured, escape, fit, pad, width
 from sentinel.cli.top.keys import HELP, HELP_FOLLOWING
 from sentinel.cli.top.model import Model, Trace
+from sentinel.plain import dataclass
 from sentinel.quantities import human_duration, human_size
 from sentinel.supervisor.api import ProcessView
 

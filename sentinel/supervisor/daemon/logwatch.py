@@ -2,13 +2,13 @@
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from sentinel.errors import SentinelError
 from sentinel.logs.marks import mark
 from sentinel.logs.rotate import rotate
 from sentinel.model import State
+from sentinel.plain import dataclass
 from sentinel.supervisor.context import Context
 
 SOON = 1.0  # seconds: after a start, and while a log grows fast

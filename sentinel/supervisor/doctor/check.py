@@ -3,12 +3,12 @@
 import os
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from sentinel.model import Desired, Record, State
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 from sentinel.supervisor.context import Context
 
 

@@ -1,11 +1,11 @@
 """A process as other supervisors need it told: resolved, with nothing of sentinel in it."""
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from sentinel.model import Group, HealthCheck, Limits, Restart, RestartPolicy
+from sentinel.plain import dataclass, field
 
 
 class Show(Enum):

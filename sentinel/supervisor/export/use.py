@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from sentinel import names
 from sentinel.errors import SentinelError
 from sentinel.files import reason, write_atomic
 from sentinel.model import Restart, RestartPolicy
+from sentinel.plain import dataclass, field
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.export.job import Job, Made, Options, Show
 

@@ -1,8 +1,9 @@
 """What the command line asks of startup, and the answers it prints."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from sentinel.plain import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ import os
 import re
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
 
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 
 _KEPT = (
     *("PATH", "LANG", "LC_ALL", "SENTINEL_BACKEND", "SENTINEL_DBUS", "SENTINEL_PORTABLE", "SENTINEL_SYSTEMD_SCOPE"),
