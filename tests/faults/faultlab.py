@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -65,6 +65,8 @@ class House:
         """A new process; its pid."""
         done = self.supervisor.run(self.request(name, argv, **options)).done[0]
         assert done.pid is not None
+        if argv is None:
+            lab.eventually(lambda: done.pid in self.starts(name))
         return done.pid
 
     # kills
@@ -233,7 +235,8 @@ class House:
         assert {int(path.name.split(".")[0]) for path in self.home.exits.glob("*.json")} <= ids
         old = [path for path in self.root.rglob(".*tmp*") if path.is_file()]
         for path in old:  # only what nobody can be about to rename is taken
-            os.utime(path, (1.0, 1.0))
+            with suppress(FileNotFoundError):
+                os.utime(path, (1.0, 1.0))
         self.supervisor.clean()
         left = [path for path in old if path.exists()]
         assert not left, left
