@@ -56,6 +56,8 @@ def seed(request: pytest.FixtureRequest, long: bool) -> int:
 
 
 def _backend(item: pytest.Item) -> str:
+    if "native" in getattr(item, "fixturenames", ()):
+        return "native"
     spec = getattr(item, "callspec", None)
     found = spec.params.get("backend", "") if spec else ""
     return found if found in BACKENDS else ""
