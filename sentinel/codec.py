@@ -179,7 +179,7 @@ def _wanted(r: Record) -> Json:
 _NO_LIMITS = Limits()
 _NEVER_RAN = Runtime()
 _SEEN = (
-    "pid", "start_time", "boot_id", "started_at", "restarts", "engine_restarts", "quick_deaths", "failures",
+    "pid", "last_pid", "start_time", "boot_id", "started_at", "restarts", "engine_restarts", "quick_deaths", "failures",
     "gave_up", "ready", "health_failures", "health_message", "stopping", "notes",
 )  # fmt: skip
 
@@ -302,6 +302,7 @@ def _to_runtime(d: Json, at: str) -> Runtime:
     seen = Runtime(
         run=to_int(d, "run", at, 0, MAX_ID),
         pid=to_pid(get("pid")),
+        last_pid=to_pid(get("last_pid")),
         start_time=to_stamp(get("start_time")),
         boot_id=get("boot_id") if type(get("boot_id")) is str else None,
         started_at=to_stamp(get("started_at")),
@@ -324,7 +325,7 @@ def _to_runtime(d: Json, at: str) -> Runtime:
     return seen
 
 
-_IDENTITY = {"run", "pid", "start_time", "boot_id", "started_at"}
+_IDENTITY = {"run", "pid", "last_pid", "start_time", "boot_id", "started_at"}
 
 
 def _to_exit(d: Json, at: str) -> Exit:

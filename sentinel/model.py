@@ -126,6 +126,7 @@ class Runtime:
 
     run: int = 0  # number of the current or latest run; 0: never started
     pid: int | None = None  # of the latest run while it was last seen alive, else None
+    last_pid: int | None = None  # of the latest run, kept after its end, to be told
     start_time: float | None = None  # identity beside the pid: see sentinel.identity
     boot_id: str | None = None
     started_at: float | None = None

@@ -30,7 +30,7 @@ def took_start(record: Record, started: Started, boot: str, *, automatic: bool) 
         runtime.restarts = runtime.failures = runtime.quick_deaths = 0
         runtime.gave_up = False
     begin_run(runtime, started.run)
-    runtime.pid = started.pid
+    runtime.pid = runtime.last_pid = started.pid
     runtime.start_time = started.start_time
     runtime.started_at = started.started_at
     runtime.boot_id = boot
@@ -111,6 +111,7 @@ def _take_alive(record: Record, seen: Seen) -> bool:
     elif seen.pid != runtime.pid:
         begin_run(runtime, runtime.run) if seen.restarts is None else _new_incarnation(runtime)
     runtime.pid, runtime.start_time = seen.pid, seen.start_time
+    runtime.last_pid = seen.pid
     if seen.started_at is not None:
         runtime.started_at = seen.started_at
     runtime.ready = runtime.ready or seen.ready

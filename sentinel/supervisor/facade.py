@@ -174,8 +174,10 @@ class Supervisor:
 
     def _log(self, name: str) -> LogSource:
         from sentinel.names import find
+        from sentinel.supervisor.rotation import rotate_full
 
         record = find(self._context.store.read(), name)
+        rotate_full(self._context, [record])
         return self._context.engine_of(record).logs(record)
 
     # groups

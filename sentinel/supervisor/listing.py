@@ -8,7 +8,9 @@ from sentinel.model import Record
 from sentinel.supervisor import history, processes
 from sentinel.supervisor.api import Listing
 from sentinel.supervisor.context import Context
+from sentinel.supervisor.daemon_client import running_pid
 from sentinel.supervisor.reconcile import Report, reconcile
+from sentinel.supervisor.rotation import rotate_full
 from sentinel.supervisor.views import view
 
 
@@ -39,6 +41,8 @@ def _look(context: Context) -> Report:
         started = {name for name, _, _ in report.restarted}
         processes.mark_logs(context, [r for r in state.processes.values() if r.name in started])
         context.poke_daemon()
+    if running_pid(context.home) is None:
+        rotate_full(context, report.state.processes.values())
     return report
 
 

@@ -252,10 +252,12 @@ def launch(
 
 
 def mark_logs(context: Context, records: Iterable[Record]) -> None:
-    """Note when each run began, so that `logs --since` finds it in files that carry no times."""
+    """Note when each run began, so that `logs --since` finds it in files that carry no times; rotate full ones."""
     from sentinel.logs.marks import mark
+    from sentinel.supervisor.rotation import has_files, rotate_full
 
-    for record in records:
-        if record.backend == "native" or record.spec.logs.kind == "file":
-            mark(context.home, record.name)
+    writers = [record for record in records if has_files(record)]
+    rotate_full(context, writers)
+    for record in writers:
+        mark(context.home, record.name)
 

@@ -111,7 +111,7 @@ def _work(context: Context, ids: set[int], report: Report, stop_here: bool) -> N
     state = context.store.read(cached=True)
     records = {i: deepcopy(state.processes[i]) for i in sorted(ids) if i in state.processes}
     report.seen.update(context.see(records.values()))
-    old_pids = {i: r.runtime.pid for i, r in records.items()}
+    old_pids = {i: r.runtime.last_pid for i, r in records.items()}
     changed = {i for i, r in records.items() if absorb(r, report.seen[i], context.now()) or report.seen[i].exits}
     actions = {i: _decide(context, r, report.seen[i]) for i, r in records.items()}
     stops = [(records[i], a) for i, a in actions.items() if isinstance(a, Stop)]

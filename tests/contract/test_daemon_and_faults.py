@@ -59,6 +59,7 @@ def test_killing_the_daemon_loses_nothing(sentinel: Sentinel, programs: Programs
     programs.pull("end")
     programs.pull()
     sentinel.until("ends", status="failed", exit_code=9)
+    sentinel.until("again", status="running", restarts=1)  # whoever looks after its back-off restarts it
     programs.starts(2)
     sentinel.ok("daemon", "start")
     assert sentinel.daemon_pid() != daemon

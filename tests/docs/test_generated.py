@@ -81,3 +81,13 @@ def test_the_documented_keys_are_those_that_are_printed(facts: dict[str, tuple[s
     }
     for command, keys in printed.items():
         assert list(facts[command][1]) == list(keys), command
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    import re
+
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    link = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+    broken = [f"{page.name}: {to}" for page in pages for to in link.findall(page.read_text())
+              if not (page.parent / to).exists()]  # fmt: skip
+    assert not broken

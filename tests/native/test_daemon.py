@@ -323,3 +323,15 @@ def test_events_say_why_and_by_whom(native: Sentinel, programs: Programs) -> Non
     assert (exited["exit_code"], restarted["reason"], restarted["restarts"]) == (3, "crash", 1)
     assert (stopped["by"], deleted["by"]) == ("sentinel stop", "sentinel delete")
     assert native.ok("events", "web", "--lines", "1").out.rstrip().endswith("(by sentinel delete)")
+
+
+def test_without_a_daemon_commands_rotate(native: Sentinel, programs: Programs) -> None:
+    count = 10_000
+    native.run("noisy", "--log-max-size", "50K", "--", *programs.lines(count, "done"))
+    programs.pid("done")
+    log = native.home / "logs/noisy.stdout.log"
+    native.ok("list")
+    assert log.with_name(log.name + ".1").exists()
+    assert log.stat().st_size < 50 * 1024
+    shown = native.ok("logs", "noisy", "--lines", str(count + 10), "--stream", "stdout").out.splitlines()
+    assert shown == [f"line {n}" for n in range(count)]

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -439,7 +438,8 @@ def test_a_manager_that_went_away_took_it_along(bench: Bench) -> None:
     note = notebook.read(record.id)
     assert note is not None
     for boot, manager in (("another boot", note.manager), (note.boot, "another life")):
-        notebook.write(record.id, replace(note, boot=boot, manager=manager))
+        note.boot, note.manager = boot, manager
+        notebook.write(record.id, note)
         seen = see(bench, record)
         assert (seen.alive, seen.stopped_by) == (False, "")
         assert [(end.run, end.known, end.reason) for end in seen.exits] == [(1, False, "")]
@@ -452,7 +452,8 @@ def test_a_starter_that_was_killed_is_told_from_one_that_still_starts(bench: Ben
     now = Note(record.unit or "", 1, identity.boot_id(), "life", time.time())
     notebook.write(record.id, now)
     assert see(bench, record) == Seen(status=Status.STARTING)
-    notebook.write(record.id, replace(now, at=now.at - 3600))
+    now.at -= 3600
+    notebook.write(record.id, now)
     assert see(bench, record) == Seen()
     bench.start(bench.launch(record, SLEEP))
     assert see(bench, record).alive

@@ -15,7 +15,9 @@ def running(run: int = 1, since: float = NOW - 100) -> Record:
 def test_an_exit_is_counted_once() -> None:
     r = running()
     seen = Seen(exits=[Exit(1, code=3, at=NOW)])
+    assert absorb(r, Seen(alive=True, run=1, pid=51, start_time=5.0), NOW)
     assert absorb(r, seen, NOW)
+    assert r.runtime.last_pid == 51
     assert (r.runtime.pid, r.runtime.last_exit) == (None, Exit(1, code=3, at=NOW))
     assert not absorb(r, seen, NOW)
 
