@@ -23,6 +23,7 @@ from sentinel.backends.native.keeper import system
 from sentinel.errors import SentinelError
 from sentinel.model import Record, Restart, RestartPolicy, State
 from sentinel.paths import Home
+from sentinel.state import Store
 from sentinel.supervisor.api import RunRequest
 from sentinel.supervisor.facade import Supervisor
 
@@ -195,7 +196,8 @@ class House:
 
     def exits(self, name: str) -> list[dict[str, Any]]:
         """The ends of its runs that the ledger tells, oldest first."""
-        told = [event for event in ledger.read(self.home) if event.name == name]
+        with Store(self.home)._locked():  # nobody is between saving the state and telling of it
+            told = [event for event in ledger.read(self.home) if event.name == name]
         return [event.details for event in told if event.event in ("exited", "stopped") and "run" in event.details]
 
     def only_copy(self, name: str) -> int:
@@ -212,6 +214,26 @@ class House:
             return copies[0]
 
         return lab.eventually(check)
+
+    def written_down(self, name: str, pid: int) -> None:
+        """Wait until nothing is left to do for a daemon: this pid is in the state, and no exit is to be taken in."""
+
+        def check() -> None:
+            record = self.record(name)
+            assert record is not None
+            assert record.runtime.pid == pid
+            assert not list(self.home.exits.glob("*.json"))
+
+        lab.eventually(check)
+
+    def restarted_by_the_daemon(self, name: str) -> int:
+        """Kill it, and wait for the daemon, which works by then, to have started it again; its new pid."""
+        pid = self.only_copy(name)
+        os.kill(pid, signal.SIGKILL)
+        lab.eventually(lambda: [copy for copy in self.copies(name) if copy != pid])
+        new = self.only_copy(name)
+        self.written_down(name, new)
+        return new
 
     def check_no_orphans(self) -> None:
         """Each process that carries this home's marker belongs to a tree that the keeper tells of a listed record."""

@@ -151,12 +151,6 @@ def test_a_program_killed_before_it_is_executed(house: House, point: str) -> Non
     house.check_no_orphans()
 
 
-def _is_written_down(house: House, pid: int) -> bool:
-    """Nothing is left to do for a daemon that starts."""
-    record = house.record("w")
-    return record is not None and record.runtime.pid == pid and not list(house.home.exits.glob("*.json"))
-
-
 def test_the_daemon_at_its_write_points(house: House) -> None:
     """Killed on its way from an exit to the restart: the next daemon goes on, and each status is told once."""
     pid = house.run("w")
@@ -168,7 +162,7 @@ def test_the_daemon_at_its_write_points(house: House) -> None:
         house.daemon_up()
         lab.eventually(lambda pid=pid: [copy for copy in house.copies("w") if copy != pid])
         pid = house.only_copy("w")
-        lab.eventually(lambda pid=pid: _is_written_down(house, pid))
+        house.written_down("w", pid)
         house.kill(house.daemons[-1])
     assert len(house.starts("w")) == len(points) + 1
     house.supervisor.list()
