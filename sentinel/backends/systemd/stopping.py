@@ -1,5 +1,7 @@
 """Stopping many units: all told at once and waited for together, and nothing called stopped that is not."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 
@@ -40,7 +42,7 @@ class Stopping:
         with self._manager.watching():
             jobs = self._ask(running, names, results, force)
             self._wait(running, jobs, force)
-        self._check(records, results, ends)
+        self._check(records, results, ends, force)
         return results
 
     def _say_why(self, record: Record, reason: str) -> None:
@@ -92,13 +94,23 @@ class Stopping:
                 if self._told:
                     self._told()
 
-    def _check(self, records: Sequence[Record], results: dict[int, SentinelError | None], ends: dict[int, int]) -> None:
+    def _check(
+        self,
+        records: Sequence[Record],
+        results: dict[int, SentinelError | None],
+        ends: dict[int, int],
+        force: bool,
+    ) -> None:
         """Nothing may be left: neither of a unit that says it failed to stop, nor a unit that went on."""
         loaded = self._manager.units()
         failed = []
         for record in records:
             unit = loaded.get(self._notebook.unit(record))
-            if unit is None or results[record.id] is not None:
+            if results[record.id] is not None:
+                continue
+            if unit is None:
+                if force and ends.get(record.id) == self._ends(record):
+                    exits.add(self._notebook.place(record).hooks, os.CLD_KILLED, signal.SIGKILL)
                 continue
             pids = members(self._manager, unit.name)
             if pids or not unit.ended:

@@ -133,9 +133,10 @@ def children_of(pid: int) -> list[int] | None:
 
 
 def marker_of(pid: int) -> str:
-    """SENTINEL_PROCESS as `pid` (or who it was forked from) got it with its program; "": not to be seen."""
-    if PORTABLE:
-        return ""
+    """SENTINEL_PROCESS as `pid` (or who it was forked from) got it with its program; "": not to be seen.
+
+    Where there is no /proc, ask `markers_of_ps` for all at once.
+    """
     try:
         for variable in _read(f"/proc/{pid}/environ").split(b"\0"):
             if variable.startswith(b"SENTINEL_PROCESS="):
@@ -143,6 +144,18 @@ def marker_of(pid: int) -> str:
     except OSError:
         pass
     return ""
+
+
+def markers_of_ps() -> dict[int, str]:
+    """The portable twin of `marker_of`, for all processes whose environment we may see."""
+    how = ["-axwwE", "-o", "pid=,command="] if sys.platform == "darwin" else ["axwwe", "-o", "pid=,args="]
+    found = {}
+    for line in _output_of(["ps", *how]).splitlines():
+        pid, _, words = line.strip().partition(b" ")
+        before, mark, after = words.rpartition(b"SENTINEL_PROCESS=")
+        if mark and pid.isdigit() and (not before or before.endswith(b" ")):
+            found[int(pid)] = after.split(b" ", 1)[0].decode("ascii", "replace")
+    return found
 
 
 def _read(path: str) -> bytes:
@@ -167,7 +180,7 @@ def _table_of_proc() -> dict[int, identity.Stat]:
 def _table_of_ps() -> dict[int, identity.Stat]:
     """Without /proc: what ps prints. Sessions are asked for one by one: macOS prints addresses for them."""
     found = {}
-    for line in _output_of_ps().splitlines():
+    for line in _output_of(["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]).splitlines():
         fields = line.split()
         if len(fields) == 4 and all(field.isdigit() for field in fields[:3]):
             pid = int(fields[0])
@@ -179,9 +192,9 @@ def _table_of_ps() -> dict[int, identity.Stat]:
     return found
 
 
-def _output_of_ps() -> bytes:
+def _output_of(argv: list[str]) -> bytes:
+    """What ps prints."""
     program = "/bin/ps" if os.path.exists("/bin/ps") else "/usr/bin/ps"
-    argv = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat="]
     take, give = os.pipe()
     try:
         pid = os.posix_spawn(program, argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, give, 1)])

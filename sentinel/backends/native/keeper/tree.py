@@ -5,8 +5,9 @@ keeper as its child where the keeper is the sub-reaper (Linux), and is told apar
 process group or the marker in its environment. Otherwise (portable; a process adopted from a former keeper)
 the process table is looked through.
 
-What the portable way can't see: a process that left both session and group, and whose parents ended, before
-the keeper first looked (it looks at a stop and at `pids`). It has no marker to go by there.
+What the portable way can't see: a process that left both session and group, whose parents ended before the keeper
+first looked (it looks at an end, a stop and at `pids`), and that runs without the marker in its environment, or as
+somebody else.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ class Forest:
         self._table: dict[int, identity.Stat] | None = None
         self._strays: list[int] | None = None
         self._markers: dict[int, str] = {}
+        self._told: dict[int, str] | None = None  # all markers, as ps tells them
 
     def new_turn(self) -> None:
         """Believe nothing that was seen before."""
         self._table = None
         self._strays = None
         self._markers.clear()
+        self._told = None
 
     def seen_directly(self, process: Process) -> bool:
         """Whether the kernel tells (SIGCHLD) whenever something changes that matters for its end."""
@@ -69,8 +72,6 @@ class Forest:
         }
         if process.extra:
             return False
-        if system.PORTABLE and not _group_exists(process.pid):
-            return True
         return not self.members(process)
 
     def reaped(self, pid: int) -> int | None:
@@ -91,7 +92,7 @@ class Forest:
     def find_main(self, id: int, run: int) -> tuple[int, float] | None:
         """The leader of a session that has this very marker."""
         for pid, stat in self._look().items():
-            if stat.session == pid and not stat.zombie and system.marker_of(pid) == f"{self.key}:{id}:{run}":
+            if stat.session == pid and not stat.zombie and self._marker(pid) == f"{self.key}:{id}:{run}":
                 return pid, stat.start
         return None
 
@@ -125,7 +126,7 @@ class Forest:
         for process in self._processes.values():
             if process.pid in (stat.session, stat.group):
                 return process.id
-        key, _, rest = system.marker_of(pid).partition(":")
+        key, _, rest = self._marker(pid).partition(":")
         id = rest.partition(":")[0]
         if key == self.key and id.isdecimal():
             return int(id)
@@ -170,11 +171,18 @@ class Forest:
         process.extra = {pid: start for pid in pids if (start := identity.start_time(pid)) is not None}
         return roots | process.extra
 
+    def _marker(self, pid: int) -> str:
+        if not system.PORTABLE:
+            return system.marker_of(pid)
+        if self._told is None:
+            self._told = system.markers_of_ps()
+        return self._told.get(pid, "")
+
     def _marked(self, process: Process, pid: int, stat: identity.Stat) -> bool:
-        if system.PORTABLE or stat.zombie or stat.start < process.start:
+        if stat.zombie or (not system.PORTABLE and stat.start < process.start):
             return False
         if pid not in self._markers:
-            self._markers[pid] = system.marker_of(pid)
+            self._markers[pid] = self._marker(pid)
         return self._markers[pid].startswith(f"{self.key}:{process.id}:")
 
 
@@ -188,17 +196,6 @@ def _add_descendants(pids: set[int], table: dict[int, identity.Stat]) -> None:
             if pid not in pids:
                 pids.add(pid)
                 todo.append(pid)
-
-
-def _group_exists(group: int) -> bool:
-    """Whether a process group has members, zombies perhaps among them."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 TYPE_CHECKING = False
