@@ -85,7 +85,7 @@ def restart(call: Call) -> int:
 
 
 def _none(group: str) -> str:
-    return f"No processes in group {group}"
+    return f"Nothing to do in group {group}"
 
 
 def delete(call: Call) -> int:

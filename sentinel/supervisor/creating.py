@@ -16,8 +16,10 @@ from sentinel.supervisor.reconcile import settle
 Progress = Callable[[int, int], None]
 MOST_INSTANCES = 10_000
 
+RESTARTS = "restarts happen only when other sentinel commands run"
+CHECKS = "health checks do not happen"
 NO_DAEMON = (
-    "Warning: no daemon is running: {what} only when other sentinel commands run.\n"
+    "Warning: no daemon is running: {what}.\n"
     "Run 'sentinel daemon start' for continuous monitoring."
 )
 
@@ -231,10 +233,6 @@ def daemon_warning(context: Context, spec: Spec, restarts_by_itself: bool) -> li
 
     if running_pid(context.home) is not None:
         return []
-    both = needs_restart and spec.health is not None
-    what = (
-        "restarts and health checks happen"
-        if both
-        else ("restarts happen" if needs_restart else "health checks happen")
-    )
-    return [NO_DAEMON.format(what=what)]
+    what = [RESTARTS] if needs_restart else []
+    what += [CHECKS] if spec.health is not None else []
+    return [NO_DAEMON.format(what=", and ".join(what))]

@@ -193,7 +193,7 @@ def test_a_bulk_command_that_failed_altogether(sentinel: Sentinel, fake: FakeSup
     [
         (("clean",), "Nothing to clean"),
         (("stopall",), "No processes"),
-        (("group", "stop", "workers"), "No processes in group workers"),
+        (("group", "stop", "workers"), "Nothing to do in group workers"),
     ],
 )
 def test_nothing_to_do_is_said(
