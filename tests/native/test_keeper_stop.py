@@ -171,13 +171,13 @@ def test_helpers_of_a_living_process_outlive_the_end_of_another(keep, programs):
 
 
 @pytest.mark.parametrize("mode", ["usual"], indirect=True)
-def test_what_cannot_be_attributed_is_ended_when_nothing_else_runs(keep, programs):
+def test_what_cannot_be_attributed_is_ended_at_the_latest_when_nothing_else_runs(keep, programs):
+    """Whether it can be is a matter of chance: it may be seen before it has cleared its environment."""
     keeper = keep.connect()
     keep.spawn(keeper, 1, programs.steady("other"))
     keep.spawn(keeper, 2, programs.family("ready", "bare"))
     bare = programs.pids()[2]
     keeper.stop_many([{"id": 2}])
-    assert lab.alive(bare)
     keeper.stop_many([{"id": 1}])
     lab.eventually(lambda: lab.gone(bare))
 

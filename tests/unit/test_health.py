@@ -181,7 +181,7 @@ def gone(pidfile: Path) -> bool:
     """Whether the process that wrote its pid there has ended (a zombie has)."""
     try:
         stat = Path(f"/proc/{int(pidfile.read_text())}/stat").read_text()
-    except (FileNotFoundError, ValueError):  # ValueError: killed before it could write
+    except (FileNotFoundError, ProcessLookupError, ValueError):  # ValueError: killed before it could write
         return True
     return stat.rpartition(")")[2].split()[0] == "Z"
 
