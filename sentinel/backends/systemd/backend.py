@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from sentinel import identity
 from sentinel.backends import refusal
 from sentinel.backends.base import Launch, LogSource, Results, Seen
 from sentinel.backends.systemd import naming, readback
@@ -115,10 +116,13 @@ class SystemdBackend:
 
     def pids(self, records: Sequence[Record]) -> Mapping[int, list[int]]:
         out: dict[int, list[int]] = {}
-        for id, seen in self._seeing.see(records).items():
-            directory = readback.cgroup(seen.pid) if seen.pid is not None else None
-            if seen.pid is not None and directory is not None:
-                out[id] = main_first(seen.pid, readback.processes(directory))
+        mains = {r.id: r.runtime.pid for r in records if identity.alive(r.runtime.pid, r.runtime.start_time)}
+        for id, seen in self._seeing.see([r for r in records if r.id not in mains]).items():
+            mains[id] = seen.pid
+        for id, pid in mains.items():
+            directory = readback.cgroup(pid) if pid is not None else None
+            if pid is not None and directory is not None:
+                out[id] = main_first(pid, readback.processes(directory))
         return out
 
     def logs(self, record: Record) -> LogSource:

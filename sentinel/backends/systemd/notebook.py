@@ -41,8 +41,12 @@ class Notebook:
             identifier=naming.identifier(record.name, self.home),
             env=self._directory / f"{record.id}.env",
             script=self._directory / f"{record.id}.sh",
-            hooks=exits.files(self.home.exits, record.id),
+            hooks=self.hooks(record),
         )
+
+    def hooks(self, record: Record) -> exits.Files:
+        """Where its hooks write."""
+        return exits.files(self.home.exits, record.id)
 
     def unit(self, record: Record) -> str:
         """The unit that it has, else the one that it will get."""

@@ -35,6 +35,8 @@ class Seeing:
 
     def see(self, records: Sequence[Record]) -> dict[int, Seen]:
         out: dict[int, Seen] = {}
+        if not records:
+            return out
         left = list(records)
         look = _Look(self._manager, identity.boot_id())
         for _ in range(_LOOKS):
@@ -54,7 +56,7 @@ class Seeing:
         return out
 
     def _one(self, record: Record, unit: Unit | None, note: Note | None, look: "_Look") -> Seen:
-        ends = exits.read(self._notebook.place(record).hooks) if note else None
+        ends = exits.read(self._notebook.hooks(record)) if note else None
         if unit is not None and not unit.ended:
             return self._running(record, unit, note, ends)
         if note is None:
@@ -100,7 +102,7 @@ class Seeing:
 
     def _asked_to_stop(self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends, end: Exit) -> bool:
         """Somebody stopped it who is not sentinel: else it would be running again."""
-        if exits.was_asked(self._notebook.place(record).hooks, ends):
+        if exits.was_asked(self._notebook.hooks(record), ends):
             return True
         if not _restarts(note, end):
             return False

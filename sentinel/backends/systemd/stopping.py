@@ -110,7 +110,7 @@ class Stopping:
                 continue
             if unit is None:
                 if force and ends.get(record.id) == self._ends(record):
-                    exits.add(self._notebook.place(record).hooks, os.CLD_KILLED, signal.SIGKILL)
+                    exits.add(self._notebook.hooks(record), os.CLD_KILLED, signal.SIGKILL)
                 continue
             pids = members(self._manager, unit.name)
             if pids or not unit.ended:
@@ -122,14 +122,14 @@ class Stopping:
         self._manager.reset_failed(failed)
 
     def _ends(self, record: Record) -> int:
-        found = exits.read(self._notebook.place(record).hooks)
+        found = exits.read(self._notebook.hooks(record))
         return found.ends if found else 0
 
     def _record(self, record: Record, unit: str) -> None:
         """After SIGKILL to a whole control group some kernels also kill what is started in it later: the hook."""
         code, status = self._manager.read([unit], ["ExecMainCode", "ExecMainStatus"])[0]
         if code is not None and status is not None and self._notebook.read(record.id) is not None:
-            exits.add(self._notebook.place(record).hooks, code, status)
+            exits.add(self._notebook.hooks(record), code, status)
 
     def _left(self, record: Record, unit: Unit, pids: list[int]) -> StopError:
         what = f"still there: {', '.join(map(str, pids))}" if pids else f"{unit.name} is {unit.active}"
