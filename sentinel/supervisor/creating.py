@@ -196,12 +196,18 @@ def _start_all(context: Context, ids: list[int]) -> list[Done]:
 
 
 def undo(context: Context, ids: list[int]) -> None:
-    """All or nothing: stop what did start, and remove every record."""
+    """All or nothing: stop what did start, and remove every record but of what can't be stopped."""
     state = context.store.read()
     records = [state.processes[i] for i in ids if i in state.processes]
+    errors: dict[int, SentinelError | None] = {}
     for engine, group in context.by_engine(records):
-        engine.stop(group, force=True)
-    processes.remove(context, records)
+        errors.update(engine.stop(group, force=True))
+    stuck = [r for r in records if errors.get(r.id) is not None]
+    if stuck:
+        with context.store.change() as state:
+            for record in stuck:
+                state.processes[record.id].desired = Desired.STOPPED
+    processes.remove(context, [r for r in records if errors.get(r.id) is None])
 
 
 def _await(context: Context, ids: list[int]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from sentinel.backends.systemd import bus
 from sentinel.backends.systemd.bus import Bus, BusError, Value, manager_call
+from sentinel.backends.systemd.manager import Manager
 from sentinel.backends.systemd.reach import reach
 from sentinel.errors import BackendError
 
@@ -40,6 +41,14 @@ def test_many_calls_are_answered_in_order(connection: Bus) -> None:
     answers = connection.call_many(calls)
     assert [isinstance(answer, BusError) for answer in answers] == [False, True] * 20
     assert answers[0] == (bus.unit_path("-.slice"),)
+
+
+def test_the_bus_is_never_asked_more_at_once_than_it_bears(binding: str) -> None:
+    """A system bus keeps 128 answers outstanding for one connection, and refuses the next."""
+    manager = Manager(reach())
+    answers = manager.read(["-.slice"] * 500, ["Id"], bus.UNIT)
+    manager.close()
+    assert answers == [["-.slice"]] * 500
 
 
 def test_a_job_is_waited_for(connection: Bus) -> None:

@@ -27,6 +27,7 @@ from sentinel.backends.systemd.reach import Reach
 from sentinel.backends.systemd.unit import Properties
 from sentinel.errors import BackendError
 
+_AT_ONCE = 100  # calls: dbus-daemon refuses more than 128 that are unanswered on a system bus
 JOB_TIMEOUT = 60.0  # seconds for a job that only has to execute a program: a machine may be very busy
 
 
@@ -175,7 +176,9 @@ class Manager:
         return answer
 
     def _many(self, calls: Sequence[Call]) -> list[tuple[Any, ...] | BusError]:
-        answers = self.bus.call_many(calls) if calls else []
+        answers: list[tuple[Any, ...] | BusError] = []
+        for at in range(0, len(calls), _AT_ONCE):
+            answers += self.bus.call_many(calls[at : at + _AT_ONCE])
         if any(isinstance(answer, BusError) and answer.kind == LOST for answer in answers):
             self.close()  # the next question connects anew
         return answers
