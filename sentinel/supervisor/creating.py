@@ -8,7 +8,7 @@ from sentinel import faultpoints, names
 from sentinel.errors import LaunchError, NotFound, SentinelError, UsageError
 from sentinel.model import Desired, Record, Restart, Spec, State
 from sentinel.plain import dataclass
-from sentinel.supervisor import launching, processes, readiness
+from sentinel.supervisor import launching, processes
 from sentinel.supervisor.api import Done, Outcome, RunRequest
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.reconcile import settle
@@ -215,6 +215,8 @@ def _await(context: Context, ids: list[int]) -> None:
 
     They are not claimed meanwhile: whoever wants to stop one while it starts need not wait.
     """
+    from sentinel.supervisor import readiness
+
     errors = readiness.wait(context, ids)
     failed = [(i, error) for i, error in errors.items() if error is not None]
     if not failed:
