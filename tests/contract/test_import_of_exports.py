@@ -1,14 +1,11 @@
 """What `export` wrote for other supervisors, `import` takes back: the same processes."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Programs, Sentinel
-
-pytestmark = pytest.mark.skipif(find_spec("sentinel.supervisor.export") is None, reason="needs sentinel export")
 
 NICE = ("--nice", "3", "--limit-nofile", "512")
 POLICY = ("--restart", "--stop-timeout", "21", "--stop-signal", "INT")

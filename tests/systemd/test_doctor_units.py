@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -76,7 +75,6 @@ def test_a_unit_that_no_record_knows(sentinel: Sentinel, programs: Programs) -> 
     the(sentinel, "units", "ok")
 
 
-@pytest.mark.skipif(find_spec("sentinel.supervisor.startup") is None, reason="needs sentinel startup")
 def test_the_boot_entry_is_stale(sentinel: Sentinel) -> None:
     the(sentinel, "startup", "skipped")
     file = Path(sentinel.ok("startup", "install", "--json").json()["file"])
