@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -9,13 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import pytest
+
+from sentinel.logs.blocks import can_collapse
 
 T = TypeVar("T")
 WITHIN = 60.0  # seconds: a deadline against hanging for ever, never a measurement
@@ -348,6 +352,21 @@ def end_everything(path: Path, units_before: set[str]) -> list[str]:
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
 ACTOR = Path(__file__).with_name("actor.py")
+
+
+def rotates_whole(directory: Path) -> bool:
+    """Whether rotation under a writer can't lose a byte there; by truncation it may, as documented."""
+    with tempfile.TemporaryFile(dir=directory) as probe:
+        return can_collapse(probe.fileno())
+
+
+def check_rotated(shown: Sequence[str], numbers: range, logs: Path) -> None:
+    """These are the lines `line N`: in order, none torn or twice, and none missing where that is promised."""
+    told = [int(line.removeprefix("line ")) for line in shown]
+    assert all(a < b for a, b in itertools.pairwise(told))
+    assert set(told) <= set(numbers)
+    missing = sorted(set(numbers).difference(told))
+    assert len(missing) <= (0 if rotates_whole(logs) else len(numbers) // 10), missing[:10]
 
 
 @dataclass(slots=True)
