@@ -1,7 +1,6 @@
 """A Launch as the properties of a transient unit, and the 0600 files that go with it."""
 
 import os
-import shutil
 import signal
 from functools import cache
 from pathlib import Path
@@ -205,12 +204,16 @@ def callable_name(launch: Launch) -> str:
     name = launch.argv[0]
     if "/" in name or not name:
         return launch.program
+    import shutil
+
     found = shutil.which(name, path=launch.env.get("PATH", os.defpath))
     return name if found == launch.program else launch.program
 
 
 @cache
 def systemd_cat() -> str | None:
+    import shutil
+
     return shutil.which("systemd-cat", path="/usr/bin:/bin")
 
 
