@@ -49,10 +49,19 @@ def run(home: Home, report: int | None = None, metrics: str | None = None) -> No
         try:
             notify("READY=1")
             _say(report, "ready")
+            _warm_up()
             daemon.loop()
         finally:
             notify("STOPPING=1")
             daemon.close()
+
+
+def _warm_up() -> None:
+    """Have at hand what a restart needs: the first crash shall not wait for imports."""
+    from sentinel import accounts, command, environment
+    from sentinel.supervisor import hooks
+
+    del accounts, command, environment, hooks
 
 
 def _say(fd: int | None, text: str) -> None:
