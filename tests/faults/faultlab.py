@@ -55,7 +55,7 @@ class House:
 
     def request(self, name: str, argv: list[str] | None = None, **options: Any) -> RunRequest:
         policy = RestartPolicy(Restart.ALWAYS, delay=0.01)
-        options = {"restart": policy, "cwd": str(self.marks), "stop_timeout": 5.0, **options}
+        options = {"restart": policy, "cwd": str(self.marks), "stop_timeout": lab.WITHIN, **options}
         return RunRequest(argv or self.sleeper(name), name=name, backend="native", **options)
 
     def sleeper(self, name: str) -> list[str]:

@@ -108,7 +108,7 @@ def test_a_line_of_a_procfile_does_what_the_process_did(tmp_path: Path) -> None:
     (tmp_path / variables.name).write_text(variables.text)
     (line,) = [each for each in listing.text.splitlines() if not each.startswith("#")]
     name, _, command = line.partition(": ")
-    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=240)
     assert name == "web"
     assert done.stdout == f"{place}\n{'|'.join(ARGUMENTS)}|{ENV['QUOTE']}a\nb"
     with pytest.raises(Unsupported):

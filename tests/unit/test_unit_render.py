@@ -91,7 +91,7 @@ def test_the_script_keeps_every_byte(values: dict[str, bytes], word: bytes) -> N
     )
     script = environment.script(env, "/", [sys.executable, "-I", "-S", "-c", code, argument])
     done = subprocess.run(
-        ["/bin/sh", "-s"], input=script, capture_output=True, env={}, check=True, timeout=60
+        ["/bin/sh", "-s"], input=script, capture_output=True, env={}, check=True, timeout=240
     )
     expected = [os.fsencode(argument), *(os.fsencode(f"{k}={v}") for k, v in sorted(env.items()))]
     assert done.stdout.split(b"\0") == expected
@@ -104,7 +104,7 @@ def test_names_that_no_shell_can_set() -> None:
 
 
 def run(hook: list[str], **env: str) -> int:
-    return subprocess.run(hook, env=env, check=False, timeout=60).returncode
+    return subprocess.run(hook, env=env, check=False, timeout=240).returncode
 
 
 ENDED = {"INVOCATION_ID": "f" * 32, "SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "7"}

@@ -40,11 +40,11 @@ def run(home: Home, report: int | None = None, metrics: str | None = None) -> No
 
     home.prepare()
     with _only_one(home) as fd, _metrics(home, metrics) as where:
-        _introduce(fd, where)
         daemon = Daemon(home)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.end())
         signal.signal(signal.SIGHUP, signal.SIG_IGN if report is not None else lambda *_: daemon.end())
+        _introduce(fd, where)  # who reads it may send a signal
         daemon.open()
         try:
             notify("READY=1")
