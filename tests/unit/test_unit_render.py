@@ -1,10 +1,13 @@
 """Rendering of units, their environment files and scripts, and the hooks run by a plain shell."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import lab
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,7 +59,8 @@ def test_limits_users_and_files(tmp_path: Path) -> None:
     assert (found["Nice"], found["IOSchedulingClass"], found["IOSchedulingPriority"]) == (5, 2, 4)
     assert (found["LimitNOFILE"], found["LimitNOFILESoft"], found["MemoryMax"]) == (99, 99, 1 << 20)
     assert found["StandardOutputFileToAppend"] == "/o"
-    assert found["ExecStartEx"] == [("/bin/sh", ["/bin/sh", "-c", "echo $$"], ["no-env-expand"])]
+    assert found["ExecStartEx"] == [("/bin/sh", ["/bin/sh", "-s"], ["no-env-expand"])]
+    assert "EnvironmentFiles" not in found  # the hooks, which run as root, would get it too
     assert "User" not in rendered(tmp_path, one)
 
 
@@ -95,6 +99,20 @@ def test_the_script_keeps_every_byte(values: dict[str, bytes], word: bytes) -> N
     )
     expected = [os.fsencode(argument), *(os.fsencode(f"{k}={v}") for k, v in sorted(env.items()))]
     assert done.stdout.split(b"\0") == expected
+
+
+@pytest.mark.parametrize("shell", [["/bin/sh", "-s"], ["bash", "--posix", "-s"]], ids=["sh", "bash"])
+def test_the_script_keeps_what_shells_have_for_themselves(shell: list[str]) -> None:
+    if shutil.which(shell[0]) is None:
+        lab.skip(f"there is no {shell[0]}")
+    names = "BASHPID EUID IFS LINENO OLDPWD OPTIND PATH PPID PWD RANDOM SECONDS SHELLOPTS UID".split()
+    env = {name: f"/usr/bin:{name}:/bin" for name in names}
+    code = "import json,os;print(json.dumps(dict(os.environ)))"
+    script = environment.script(env, "/", [sys.executable, "-I", "-S", "-c", code])
+    done = subprocess.run(shell, input=script, capture_output=True, env={}, check=True, timeout=60)
+    got = json.loads(done.stdout)
+    assert {name: got.get(name) for name in names} == env
+    assert got.keys() - env.keys() <= {"LC_CTYPE", "SHLVL", "_"}
 
 
 def test_names_that_no_shell_can_set() -> None:
