@@ -26,7 +26,7 @@ class Home:
         self.keeper_socket = self.run / "keeper.sock"
         self.keeper_lock = self.run / "keeper.lock"
         self.keeper_log = self.logs / ".keeper.log"
-        self.daemon_fifo = self.run / "daemon.fifo"  # a byte in it: state.json has changed
+        self.daemon_fifo = self.run / "daemon.fifo"  # "!" in it: state.json has changed; an id: its unit has
         self.daemon_pid = self.run / "daemon.pid"
         self.daemon_log = self.logs / ".daemon.log"  # a process name never starts with a dot
         self.hooks_log = self.logs / ".hooks.log"

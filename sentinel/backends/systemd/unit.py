@@ -121,7 +121,8 @@ def _restarting(launch: Launch, place: Place) -> Properties:
     ]
     if waits:
         properties.append(hook("ExecConditionEx", exits.begins_hook(place.hooks, policy)))
-    if policy.mode is not Restart.ALWAYS:  # with it, whatever ends and stays away was stopped by somebody
+    if policy.mode is not Restart.ALWAYS or policy.max_restarts is not None:
+        # with it and no limit, whatever ends and stays away was stopped by somebody
         properties.append(hook("ExecStopEx", exits.stopping_hook(place.hooks)))
     return properties
 

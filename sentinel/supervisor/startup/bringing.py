@@ -71,9 +71,9 @@ def comes_back(record: Record) -> bool:
 
 
 def needs_daemon(records: Iterable[Record]) -> bool:
-    """Restarts, memory limits and log rotation of native processes, and all health checks, are the daemon's."""
+    """Restarts, memory limits and log rotation of native processes, all health checks and hooks are the daemon's."""
     wanted = [r for r in records if r.desired is Desired.RUNNING]
-    return any(r.backend == "native" or r.spec.health is not None for r in wanted)
+    return any(r.backend == "native" or r.spec.health is not None or r.spec.on_failure is not None for r in wanted)
 
 
 def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> None:
