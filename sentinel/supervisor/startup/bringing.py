@@ -79,12 +79,15 @@ def needs_daemon(records: Iterable[Record]) -> bool:
 def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> None:
     from sentinel.supervisor import daemon_client
 
-    if not needs_daemon(wanted):
-        return
-    try:
-        daemon_client.start(context.home)
-    except SentinelError as error:
-        outcome.warnings.append(str(error))
+    metrics = daemon_client.wanted_metrics(context.home)
+    for where in (metrics, None) if metrics else (None,):
+        if where is None and not needs_daemon(wanted):
+            return
+        try:
+            daemon_client.start(context.home, metrics=where)
+            return
+        except SentinelError as error:
+            outcome.warnings.append(str(error))
 
 
 def listen() -> Callable[[], None]:
