@@ -291,18 +291,6 @@ def test_a_home_of_any_path_length(
     assert len(programs.starts(2)) == 2
 
 
-def test_a_failure_runs_the_hook_with_the_event_in_its_environment(
-    native: Sentinel, programs: Programs, tmp_path: Path
-) -> None:
-    start_daemon(native)
-    told = tmp_path / "told"
-    hook = f"echo $SENTINEL_EVENT $SENTINEL_NAME $SENTINEL_EXIT_CODE $MINE >> {told}.new && mv {told}.new {told}"
-    native.run("web", "--env", "MINE=kept", "--on-failure", hook, "--", *programs.crashes("3"))
-    programs.starts(1)
-    programs.pull()
-    assert eventually(told.read_text) == "exited web 3 kept\n"
-
-
 def test_a_clean_exit_runs_no_hook(native: Sentinel, programs: Programs, tmp_path: Path) -> None:
     told = tmp_path / "told"
     native.run("web", "--on-failure", f"touch {told}", "--", *programs.crashes("0"))
@@ -315,23 +303,6 @@ def test_a_clean_exit_runs_no_hook(native: Sentinel, programs: Programs, tmp_pat
 
 def _events(native: Sentinel) -> list[dict[str, object]]:
     return [json.loads(line) for line in native.ok("events", "--json").out.splitlines()]
-
-
-def test_events_say_why_and_by_whom(native: Sentinel, programs: Programs) -> None:
-    start_daemon(native)
-    native.run("web", "--restart", "--", *programs.crashes("3"))
-    programs.starts(1)
-    programs.pull()
-    programs.starts(2)
-    native.until("web", status="running", restarts=1)
-    native.ok("stop", "web")
-    native.ok("delete", "web")
-    told = _events(native)
-    assert [e["event"] for e in told] == ["created", "started", "exited", "restarted", "stopped", "deleted"]
-    exited, restarted, stopped, deleted = told[2:]
-    assert (exited["exit_code"], restarted["reason"], restarted["restarts"]) == (3, "crash", 1)
-    assert (stopped["by"], deleted["by"]) == ("sentinel stop", "sentinel delete")
-    assert native.ok("events", "web", "--lines", "1").out.rstrip().endswith("(by sentinel delete)")
 
 
 def test_without_a_daemon_commands_rotate(native: Sentinel, programs: Programs) -> None:

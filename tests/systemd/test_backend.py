@@ -401,6 +401,23 @@ def test_root_runs_as_another_user(bench: Bench, beyond: str) -> None:
 
 
 @needs_root
+def test_the_hooks_of_another_users_process_get_none_of_its_variables(bench: Bench) -> None:
+    """They run as root, and a PATH or LD_PRELOAD may come from a .env that the other user wrote."""
+    theirs = bench.directory / "theirs"
+    theirs.mkdir()
+    for name in ("sleep", "dd"):
+        (theirs / name).write_text(f'#!/bin/sh\nid -u >>{theirs}/who\nexec /bin/{name} "$@"\n')
+        (theirs / name).chmod(0o755)
+    found = pwd.getpwnam("nobody")
+    account = Account("nobody", found.pw_uid, found.pw_gid, (found.pw_gid,), "/", "/bin/sh")
+    record = bench.record("other", user="nobody", restart=RestartPolicy(Restart.ALWAYS))
+    bench.start(bench.sh(record, "exit 1", env={"PATH": f"{theirs}:/usr/bin:/bin"}, account=account, cwd="/"))
+    eventually(lambda: (see(bench, record).restarts or 0) >= 2)
+    assert systemctl("show", record.unit or "", "-p", "EnvironmentFiles,Environment", "--value").split() == []
+    assert not (theirs / "who").exists()
+
+
+@needs_root
 def test_an_unknown_user_is_told(bench: Bench) -> None:
     record = bench.record("nobody-knows", user="no-such-user")
     account = Account("no-such-user", 4_000_000, 4_000_000, (), "/", "/bin/sh")

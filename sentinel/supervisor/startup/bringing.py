@@ -71,20 +71,23 @@ def comes_back(record: Record) -> bool:
 
 
 def needs_daemon(records: Iterable[Record]) -> bool:
-    """Restarts, memory limits and log rotation of native processes, and all health checks, are the daemon's."""
+    """Restarts, memory limits and log rotation of native processes, all health checks and hooks are the daemon's."""
     wanted = [r for r in records if r.desired is Desired.RUNNING]
-    return any(r.backend == "native" or r.spec.health is not None for r in wanted)
+    return any(r.backend == "native" or r.spec.health is not None or r.spec.on_failure is not None for r in wanted)
 
 
 def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> None:
     from sentinel.supervisor import daemon_client
 
-    if not needs_daemon(wanted):
-        return
-    try:
-        daemon_client.start(context.home)
-    except SentinelError as error:
-        outcome.warnings.append(str(error))
+    metrics = daemon_client.wanted_metrics(context.home)
+    for where in (metrics, None) if metrics else (None,):
+        if where is None and not needs_daemon(wanted):
+            return
+        try:
+            daemon_client.start(context.home, metrics=where)
+            return
+        except SentinelError as error:
+            outcome.warnings.append(str(error))
 
 
 def listen() -> Callable[[], None]:
