@@ -26,6 +26,7 @@ from sentinel.supervisor.reconcile import Report, after_exits, reconcile
 
 TROUBLE = 5.0  # seconds until the next try after something failed (an unreadable state.json, a full disk)
 BUSY = 1.0  # seconds until the next look at a process that another command works on
+LONGEST = 60.0  # seconds until the next look while a deadline is ahead: the clock that tells it may be stepped
 
 
 class Daemon:
@@ -89,7 +90,7 @@ class Daemon:
 
     def _round(self) -> None:
         now = time.time()
-        if self._due is not None and now >= self._due:
+        if self._due is not None and not now < self._due <= now + LONGEST + 1.0:  # further off: stepped back
             self._all, self._due = True, None
         self._guard(self._work)
 
@@ -150,6 +151,7 @@ class Daemon:
     # deadlines
 
     def _wake(self, at: float) -> None:
+        at = min(at, time.time() + LONGEST)
         self._due = at if self._due is None else min(self._due, at)
 
     def _retry(self, seconds: float) -> None:
@@ -161,8 +163,7 @@ class Daemon:
             return 0.0 if self._due is None else max(0.0, min(self._due - time.time(), TROUBLE))
         waits = [w for w in (self.health.wait(), self.memory.wait(), self.logs.wait()) if w is not None]
         if self._due is not None:
-            # the wall clock may be stepped: never sleep for longer than a back-off can be
-            waits.append(min(max(0.0, self._due - time.time()), 60.0))
+            waits.append(min(max(0.0, self._due - time.time()), LONGEST))
         if (interval := watchdog_interval()) is not None:
             waits.append(interval)
         return min(waits) if waits else None
