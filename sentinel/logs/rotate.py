@@ -14,7 +14,6 @@ A rotation killed anywhere is finished by whoever looks next (`settle`). The boo
   clear     everything is being forgotten
 """
 
-import contextlib
 import os
 from pathlib import Path
 

@@ -133,9 +133,7 @@ def _take_dead(record: Record, seen: Seen, now: float) -> bool:
         if runtime.last_exit is None or runtime.last_exit.run < runtime.run or not runtime.last_exit.reason:
             last = runtime.last_exit
             known = last if last is not None and last.run == runtime.run else Exit(run=runtime.run, at=now)
-            runtime.last_exit = Exit(
-                known.run, known.code, known.signal, known.at, seen.stopped_by, known.number
-            )
+            runtime.last_exit = Exit(known.run, known.code, known.signal, known.at, seen.stopped_by, known.number)
         changed = True
     if runtime.stopping and seen.status is None:
         runtime.stopping = False

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faultlab import House
 from lab import Programs, Sentinel, alive, eventually, systemctl
 
 
@@ -107,3 +108,29 @@ def test_the_journal_is_started_anew(there: Sentinel, programs: Programs) -> Non
     eventually(lambda: "after" in there.ok("logs", "w").out)
     assert "before" in there.ok("logs", "w").out
     assert there.status("w")["pid"] == pid
+
+
+MOVES = ["state.saving", "state.saved", "exits.saved", "move.stopped", "move.placed", "launch.starting",
+         "launch.started", "move.started", "daemon.poking"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("origin", "target"), [("native", "systemd"), ("systemd", "native")])
+def test_a_move_that_is_killed_on_its_way(house: House, origin: str, target: str) -> None:
+    """It runs once, here or there; each of its runs began once and ended once, and the next move works."""
+    house.run("w", backend=origin)
+    house.before = lambda _: house.supervisor.move(["w"], origin)
+    for point, _ in house.killed_at(MOVES, lambda s, _: s.move(["w"], target)):
+        pid = house.only_copy("w")
+        house.check_no_orphans()
+        record = house.record("w")
+        assert record is not None
+        assert len(house.starts("w")) == record.runtime.run, point
+        assert [each["run"] for each in house.exits("w")] == list(range(1, record.runtime.run)), point
+        house.supervisor.move(["w"], target)
+        assert house.view("w").backend == target
+        assert (house.only_copy("w") == pid) is (record.backend == target), point
+    house.supervisor.move(["w"], origin)
+    house.forked(lambda s: s.move(["w"], target), "move.started")
+    house.supervisor.delete(["w"])  # nor is anything left of the engine that it was moved from
+    house.check_no_leaks()
+    assert not [path.name for path in (house.root / "run/units").iterdir()]
