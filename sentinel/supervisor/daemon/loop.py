@@ -44,6 +44,7 @@ class Daemon:
         self._all = True  # look at every process
         self._ended: set[int] = set()  # the keeper told that these have ended
         self._own: set[int] = set()  # pids that this daemon has started itself
+        self._unreachable: list[str] = []  # engines that were told to be
         self._due: float | None = None  # epoch: the next back-off, or look after trouble
         self._helpers: dict[int, list[int]] = {}  # pid -> ids it works on
 
@@ -126,6 +127,8 @@ class Daemon:
             self._own.add(new)
         for name, error in report.failed:
             say(f"{name}: {error}")
+        if everything:
+            self._tell_unreachable([str(error) for error in report.unreachable.values()])
         for pid in report.helpers:
             self._helpers[pid] = list(report.to_stop)
         if report.wake_at is not None:
@@ -133,6 +136,15 @@ class Daemon:
         if report.busy:
             self._retry(BUSY)
         self._changed(report)
+
+    def _tell_unreachable(self, errors: list[str]) -> None:
+        """Once, not at each of the tries that follow."""
+        for error in errors:
+            if error not in self._unreachable:
+                say(error)
+        self._unreachable = errors
+        if errors:
+            self._retry(TROUBLE)
 
     def _changed(self, report: Report) -> None:
         """The watches look at what is there now."""
