@@ -116,6 +116,11 @@ class Exit:
         return self.code is not None or self.signal is not None
 
     @property
+    def never_ran(self) -> bool:
+        """It could not be started."""
+        return self.reason.startswith("launch:")
+
+    @property
     def clean(self) -> bool:
         """0, or death by HUP, INT, TERM or PIPE."""
         return self.code == 0 or self.signal in CLEAN_SIGNALS

@@ -227,3 +227,45 @@ def test_a_manager_that_is_restarted(there: Sentinel, programs: Programs, linger
         assert one_copy(there, programs) != first
         assert len(programs.starts()) == run + 1
     assert there.status("w")["restarts"] == 2
+
+
+@as_user
+def test_the_bus_is_started_anew(there: Sentinel, programs: Programs) -> None:
+    """Under a daemon that has a connection: it goes on checking, and so do the commands."""
+    sick = programs.path("sick")
+    check = ["--health-cmd", f"test ! -e {sick}", "--health-interval", "1s", "--health-failures", "1"]
+    there.ok("run", "--name", "w", "--restart", *check, "--", *programs.crashes("1"))
+    there.ok("daemon", "start")
+    daemon = there.daemon_pid()
+    there.until("w", health="healthy")
+    pid = one_copy(there, programs)
+    systemctl("restart", "dbus.service")
+    assert one_copy(there, programs) == pid
+    sick.touch()
+    programs.starts(2)
+    sick.unlink()
+    there.until("w", health="healthy")
+    assert one_copy(there, programs) != pid
+    assert there.daemon_pid() == daemon
+
+
+@as_user
+def test_what_could_not_be_started_at_boot_is_tried_again(
+    there: Sentinel, programs: Programs, linger: Callable[[bool], None], tmp_path: Path
+) -> None:
+    """As on native: what systemd does not know, it does not restart."""
+    place = tmp_path / "not-mounted-yet"
+    place.mkdir()
+    there.ok("run", "--name", "w", "--restart", "--cwd", str(place), "--", *programs.crashes("1"))
+    there.ok("run", "--name", "once", "--cwd", str(place), "--", *programs.steady("once"))
+    programs.starts(1)
+    linger(False)
+    place.rmdir()
+    linger(True)
+    assert "no such directory" in there.fails(1, "startup", "run").err
+    assert there.daemon_pid() is not None
+    assert {each["name"]: each["status"] for each in there.list()} == {"w": "backoff", "once": "failed"}
+    place.mkdir()
+    programs.starts(2)  # by the daemon, whose turn it is
+    one_copy(there, programs)
+    assert there.status("once")["status"] == "failed"

@@ -79,12 +79,17 @@ def needs_daemon(records: Iterable[Record]) -> bool:
 def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> None:
     from sentinel.supervisor import daemon_client
 
-    if not needs_daemon(wanted):
+    failed = {done.id for done in outcome.done if done.error is not None}
+    if not needs_daemon(wanted) and not any(r.id in failed and _is_tried_again(r) for r in wanted):
         return
     try:
         daemon_client.start(context.home)
     except SentinelError as error:
         outcome.warnings.append(str(error))
+
+
+def _is_tried_again(record: Record) -> bool:
+    return record.spec.restart.mode is not Restart.NO
 
 
 def listen() -> Callable[[], None]:
