@@ -194,6 +194,8 @@ def _seen(seen: Runtime) -> Json:
     if seen.last_exit is not None:
         out["last_exit"] = end = {"run": seen.last_exit.run}
         _put(end, seen.last_exit, ("code", "signal", "at", "reason"), None)
+        if seen.last_exit.number:
+            end["number"] = seen.last_exit.number
     return out
 
 
@@ -335,6 +337,7 @@ def _to_exit(d: Json, at: str) -> Exit:
         signal=optional(to_count, d, "signal", at),
         at=to_stamp(d.get("at")),
         reason=optional(to_text, d, "reason", at) or "",
+        number=optional(to_count, d, "number", at) or 0,
     )
 
 

@@ -34,7 +34,7 @@ class Before:
     run: int
     wanted_run: int
     pid: int | None
-    end: tuple[int, float | None] | None
+    end: tuple[int, int, float | None] | None
     desired: Desired
     health: Health
     gave_up: bool
@@ -62,8 +62,8 @@ def _before(record: Record) -> Before:
     )
 
 
-def _end(last: Exit | None) -> tuple[int, float | None] | None:
-    return None if last is None else (last.run, last.at)
+def _end(last: Exit | None) -> tuple[int, int, float | None] | None:
+    return None if last is None else (last.run, last.number, last.at)
 
 
 def derive(before: Mapping[int, Before], state: State, now: float, by: str) -> list[Event]:

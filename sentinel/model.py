@@ -109,15 +109,29 @@ class Exit:
     at: float | None = None
     reason: str = ""  # "", or why sentinel or the system ended it: "stop", "restart", "health", "memory",
     #                   "oom", "systemd" (an administrator's systemctl stop), "launch: …" (it never ran)
+    number: int = 0  # where the engine restarts within a run: which of its ends this is, from 1
 
     @property
     def known(self) -> bool:
         return self.code is not None or self.signal is not None
 
     @property
+    def never_ran(self) -> bool:
+        """It could not be started."""
+        return self.reason.startswith("launch:")
+
+    @property
     def clean(self) -> bool:
         """0, or death by HUP, INT, TERM or PIPE."""
         return self.code == 0 or self.signal in CLEAN_SIGNALS
+
+    def is_after(self, other: "Exit") -> bool:
+        """Whether it came later; the clock, which may have been stepped in between, is asked last."""
+        if self.run != other.run:
+            return self.run > other.run
+        if self.number and other.number:
+            return self.number > other.number
+        return (self.at or 0.0) > (other.at or 0.0)
 
 
 @dataclass(slots=True)

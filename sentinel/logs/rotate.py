@@ -14,7 +14,6 @@ A rotation killed anywhere is finished by whoever looks next (`settle`). The boo
   clear     everything is being forgotten
 """
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -98,11 +97,20 @@ def remove_logs(home: Home, name: str) -> None:
         path = home.log(name, stream)
         if _size(path) < 0 and not book_path(path).exists() and not os.path.lexists(backup_path(path, 1)):
             continue
-        with contextlib.suppress(FileNotFoundError), locked(path):  # the logs directory may be gone
-            _unlink(path)
-            _drop_backups(path, 0)
-            _unlink(book_path(path))
+        try:
+            with locked(path):
+                _remove(path)
+        except FileNotFoundError:
+            continue  # the logs directory may be gone
+        except OSError:  # no room for the lock
+            _remove(path)
     _unlink(marks_path(home.log(name, "stdout")))
+
+
+def _remove(path: Path) -> None:
+    _unlink(path)
+    _drop_backups(path, 0)
+    _unlink(book_path(path))
 
 
 def rename_logs(home: Home, old: str, new: str) -> None:

@@ -63,7 +63,7 @@ def failed_start(record: Record, run: int, message: str, now: float, *, automati
 def _take_exit(record: Record, end: Exit) -> bool:
     runtime = record.runtime
     last = runtime.last_exit
-    if last is not None and (end.run, end.at or 0.0) <= (last.run, last.at or 0.0):
+    if last is not None and not end.is_after(last):
         return False
     if end.run > runtime.run:  # started by somebody who was killed before saying so
         runtime.restarts += end.run - runtime.run if runtime.run else 0
@@ -133,7 +133,7 @@ def _take_dead(record: Record, seen: Seen, now: float) -> bool:
         if runtime.last_exit is None or runtime.last_exit.run < runtime.run or not runtime.last_exit.reason:
             last = runtime.last_exit
             known = last if last is not None and last.run == runtime.run else Exit(run=runtime.run, at=now)
-            runtime.last_exit = Exit(known.run, known.code, known.signal, known.at, seen.stopped_by)
+            runtime.last_exit = Exit(known.run, known.code, known.signal, known.at, seen.stopped_by, known.number)
         changed = True
     if seen.status is Status.FAILED and not runtime.gave_up and record.wanted_run <= runtime.run:
         runtime.gave_up = changed = True

@@ -47,8 +47,8 @@ Action = Nothing | Start | Stop | WakeAt | GiveUp
 def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = False) -> Action:
     """The one step that brings a process nearer to what is wanted.
 
-    `engine_restarts`: the engine restarts what ended by itself (systemd). Ours is only what it lost, and what
-    sentinel has stopped itself for its health.
+    `engine_restarts`: the engine restarts what ended by itself (systemd). Ours is only what it lost, what
+    sentinel has stopped itself for its health, and what could not be started, which the engine knows nothing of.
     """
     runtime = record.runtime
     if record.desired is Desired.STOPPED:
@@ -57,13 +57,19 @@ def decide(record: Record, alive: bool, now: float, *, engine_restarts: bool = F
         return Stop("restart") if alive else Start(automatic=False)
     if alive or runtime.gave_up or not ends_in_restart(record):
         return Nothing()
-    if engine_restarts:
+    if engine_restarts and not waits_for_us(record):
         return Start(automatic=True) if _engine_lost(runtime.last_exit) else Nothing()
     limit = record.spec.restart.max_restarts
     if limit is not None and runtime.failures >= limit:
         return GiveUp()
     due = restart_due(record)
     return Start(automatic=True) if now >= due or _was_stepped_back(record, now) else WakeAt(due)
+
+
+def waits_for_us(record: Record) -> bool:
+    """Whether no engine knows that it is to be started again: it could not be."""
+    last = record.runtime.last_exit
+    return last is not None and last.never_ran and ends_in_restart(record)
 
 
 def _was_stepped_back(record: Record, now: float) -> bool:

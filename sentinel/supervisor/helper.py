@@ -24,7 +24,8 @@ def main(verb: str, *arguments: str) -> None:
     try:
         if verb != "reconcile":
             stop_for(context, ids, verb)
-        reconcile(context, ids, stop_here=True)
+        for error in reconcile(context, ids, stop_here=True).unreachable.values():
+            print(f"{verb}: {error}", flush=True)
     except SentinelError as error:
         print(f"{verb}: {error}", flush=True)
     context.poke_daemon()

@@ -12,11 +12,11 @@ OLD = 3600.0  # seconds: a temporary file that nobody is still about to rename
 
 
 def sweep(home: Home, state: State) -> None:
-    """Remove captured environments and exit records of processes that are no more, and old temporary files.
+    """Remove environments, exit records and files of units of processes that are no more, and old temporary files.
 
     `state` may be a moment old: ids that were given out since are known by being higher.
     """
-    for directory in (home.environments, home.exits):
+    for directory in (home.environments, home.exits, home.run / "units"):
         for path in _files(directory):
             id = path.name.partition(".")[0]
             if id.isdecimal() and int(id) < state.next_id and int(id) not in state.processes:

@@ -47,6 +47,7 @@ def _look(context: Context) -> Report:
 
 
 def _views(context: Context, report: Report, records: list[Record], usage: bool) -> Listing:
+    report.check(records)
     now = context.now()
     measured = _usage(context, report, records) if usage else {}
     shown = [view(context.home, r, report.seen[r.id], now, measured) for r in records if r.id in report.seen]

@@ -2,7 +2,7 @@
 
 from sentinel import events, ledger
 from sentinel.backends.base import Seen
-from sentinel.model import Exit, Record
+from sentinel.model import Record
 from sentinel.supervisor.context import Context
 
 
@@ -16,12 +16,8 @@ def tell_missed(context: Context, record: Record, seen: Seen, now: float) -> Non
     if not seen.exits:
         return
     last = record.runtime.last_exit
-    newest = max(_key(end) for end in seen.exits)
-    told_by_the_change = newest if last is None or newest > _key(last) else None
+    newest = seen.exits[-1]
+    told_by_the_change = newest if last is None or newest.is_after(last) else None
     for end in seen.exits:
-        if _key(end) != told_by_the_change and end.at and not ledger.tells_end(context.home, record.id, end):
+        if end is not told_by_the_change and end.at and not ledger.tells_end(context.home, record.id, end):
             context.store.tell(events.ended(record, end, now, context.store.command))
-
-
-def _key(end: Exit) -> tuple[int, float]:
-    return end.run, end.at or 0.0

@@ -51,9 +51,13 @@ def _move_one(context: Context, id: int, choice: Choice) -> Done:
         return answer
     before = deepcopy(record)
     was_running = record.desired is Desired.RUNNING and context.see([record])[id].alive
+    if was_running:  # before it is stopped: whoever finds us killed starts it, here or there
+        _want_run(context, id, 1)
     error = context.engine_of(record).stop([record], reason="move")[id]
     settle(context, [id])
     if error is not None:
+        if was_running:
+            _want_run(context, id, 0)
         answer.error = error
         return answer
     faultpoints.reach("move.stopped")
@@ -63,6 +67,7 @@ def _move_one(context: Context, id: int, choice: Choice) -> Done:
         context.engine_of(before).forget([before])
         return answer
     failure = _start(context, id)
+    faultpoints.reach("move.started")
     if failure is None:
         context.engine_of(before).forget([before])
         answer.pid = context.store.read().processes[id].runtime.pid
@@ -84,15 +89,19 @@ def _place(context: Context, id: int, backend: str, scope: str | None) -> None:
             record.unit = unit_name(record.name, context.home)
 
 
-def _start(context: Context, id: int) -> SentinelError | None:
+def _want_run(context: Context, id: int, more: int) -> None:
+    """It is to run so many times more, from now on."""
     with context.store.change() as state:
-        state.processes[id].wanted_run = state.processes[id].runtime.run + 1
+        state.processes[id].wanted_run = state.processes[id].runtime.run + more
+
+
+def _start(context: Context, id: int) -> SentinelError | None:
+    _want_run(context, id, 1)
     state = context.store.read()
     record: Record = state.processes[id]
     answer = launching.launch(context, state, [(record, False)])[id]
     if isinstance(answer.outcome, SentinelError):
-        with context.store.change() as state:
-            state.processes[id].wanted_run = state.processes[id].runtime.run
+        _want_run(context, id, 0)
         return answer.outcome
     with context.store.change(durable=False) as state:
         answer.apply(state.processes[id], context.now())

@@ -112,13 +112,19 @@ def clean(context: Context) -> Outcome:
 
 
 def remove(context: Context, records: Iterable[Record]) -> None:
-    """Take stopped processes out of everything. What is left of files after a kill half-way, the next one takes."""
+    """Take stopped processes out of everything. What is left of files after a kill half-way, the next one takes.
+
+    Logs go by the name, so they go while it still is this one's: nobody can have taken it meanwhile.
+    """
     from sentinel import environment, ports
     from sentinel.logs.rotate import remove_logs
 
     gone = list(records)
     if not gone:
         return
+    for record in gone:
+        remove_logs(context.home, record.name)
+    faultpoints.reach("delete.emptied")
     with context.store.change() as state:
         for record in gone:
             state.processes.pop(record.id, None)
@@ -129,7 +135,6 @@ def remove(context: Context, records: Iterable[Record]) -> None:
     for record in gone:
         environment.forget(context.home, record.id)
         faultpoints.reach("delete.forgot")
-        remove_logs(context.home, record.name)
     leftovers.sweep(context.home, state)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 
 from sentinel.backends.base import Seen
-from sentinel.errors import SentinelError
+from sentinel.errors import BackendError, SentinelError
 from sentinel.model import Record, State
 from sentinel.plain import dataclass, field
 from sentinel.supervisor import launching
@@ -28,6 +28,13 @@ class Report:
     to_stop: list[int] = field(default_factory=list)
     helpers: list[int] = field(default_factory=list)  # pids of helpers that were started for them
     busy: bool = False  # somebody else works on one of them: look again when they are done
+    unreachable: dict[tuple[str, str | None], BackendError] = field(default_factory=dict)  # engines, and why
+
+    def check(self, records: Iterable[Record]) -> None:
+        """Raise BackendError where one of them could not be looked at."""
+        for record in records:
+            if error := self.unreachable.get((record.backend, record.scope)):
+                raise error
 
     def wake(self, at: float) -> None:
         """Look again then, or earlier."""
@@ -38,16 +45,17 @@ def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: 
     """One round over these processes (None: all). What another command works on is left to it.
 
     Nothing is locked or written where all is as wanted. What has to be stopped first (its command was killed
-    half-way) goes to a helper, since nobody should wait here; the helper itself has `stop_here`.
+    half-way) goes to a helper, since nobody should wait here; the helper itself has `stop_here`. One engine that
+    can't be reached (see `Report.unreachable`) does not keep the others from their work.
 
     Raises:
         StateError: state.json can't be read or written.
-        BackendError: an engine can't be reached.
+        BackendError: an engine went away meanwhile.
     """
     state = context.store.read()
     wanted = None if ids is None else set(ids)
-    records = [r for r in state.processes.values() if wanted is None or r.id in wanted]
-    report = Report(state, context.see(records))
+    report = Report(state, {})
+    records = _look(context, [r for r in state.processes.values() if wanted is None or r.id in wanted], report)
     pending = [r.id for r in records if _needs_work(context, r, report)]
     if pending:
         _round(context, pending, report, stop_here)
@@ -55,6 +63,18 @@ def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: 
         acted = [report.state.processes[i] for i in pending if i in report.state.processes]
         report.seen.update(context.see(acted))
     return report
+
+
+def _look(context: Context, records: list[Record], report: Report) -> list[Record]:
+    """See them; returned are those whose engine can be reached."""
+    for record in records:
+        key = record.backend, record.scope
+        if record.id not in report.seen and key not in report.unreachable:
+            try:
+                report.seen.update(context.see([r for r in records if (r.backend, r.scope) == key]))
+            except BackendError as error:
+                report.unreachable[key] = error
+    return [record for record in records if record.id in report.seen]
 
 
 def after_exits(context: Context, ids: Iterable[int]) -> Report:

@@ -8,7 +8,7 @@ from sentinel.command import display
 from sentinel.model import Desired, Record, Status
 from sentinel.paths import Home
 from sentinel.supervisor.api import ProcessView
-from sentinel.supervisor.decide import ends_in_restart
+from sentinel.supervisor.decide import ends_in_restart, waits_for_us
 
 
 def status_of(record: Record, seen: Seen, now: float) -> Status:
@@ -19,13 +19,13 @@ def status_of(record: Record, seen: Seen, now: float) -> Status:
     if seen.status is not None and seen.status is not Status.FAILED:
         return seen.status
     if record.desired is Desired.STOPPED:
-        failed = runtime.last_exit is not None and runtime.last_exit.reason.startswith("launch:")
+        failed = runtime.last_exit is not None and runtime.last_exit.never_ran
         return Status.FAILED if failed else Status.STOPPED
     if runtime.gave_up:
         return Status.FAILED
     if runtime.run < record.wanted_run:
         return Status.STARTING
-    if record.backend == "native" and ends_in_restart(record):
+    if waits_for_us(record) or (record.backend == "native" and ends_in_restart(record)):
         return Status.BACKOFF
     last = runtime.last_exit
     if last is None or not last.known:

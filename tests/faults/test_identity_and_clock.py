@@ -16,6 +16,7 @@ from sentinel import identity
 from sentinel.backends.native.keeper.records import began_line
 from sentinel.model import Restart, RestartPolicy
 from sentinel.supervisor import absorb
+from sentinel.supervisor.daemon.loop import Daemon
 from sentinel.supervisor.reconcile import reconcile
 
 
@@ -113,3 +114,30 @@ def test_a_clock_that_is_stepped(house: House, monkeypatch: pytest.MonkeyPatch) 
         starts += step != 0.0
     assert lab.eventually(lambda: len(house.starts("w")) == starts)
     assert [each["exit_code"] for each in house.exits("w")][: starts - 1] == [0] * (starts - 1)
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_a_clock_that_is_stepped_under_the_daemon(house: House, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """The restart it waits for is neither forgotten nor an hour late: it looks again within a minute."""
+    house.run("w", restart=RestartPolicy(Restart.ALWAYS, delay=1000.0))
+    daemon = Daemon(house.home)
+    os.kill(house.only_copy("w"), signal.SIGKILL)
+    try:
+
+        def waits() -> None:
+            daemon._all = True
+            daemon._round()
+            assert house.view("w").status == "backoff"
+            assert daemon._due is not None
+
+        lab.eventually(waits)
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + step)
+        assert (daemon._timeout() or 0.0) <= 60.0
+        daemon._round()
+        assert lab.eventually(lambda: len(house.copies("w"))) == 1
+    finally:
+        monkeypatch.undo()
+        daemon._let_go()
+        daemon._selector.close()
+        daemon.health.close()

@@ -96,13 +96,16 @@ def test_restart(house: House, healer: str) -> None:
 
 
 def test_delete(house: House, healer: str) -> None:
-    house.before = lambda name: house.run(name, ports=["PORT"])
-    points = [*SAVES, "stop.wanted", "stop.done", "exits.saved", "delete.removed", "delete.forgot", "daemon.poking"]
-    for _, name in house.killed_at(points, lambda s, name: s.delete([name])):
+    house.before = lambda name: [house.run(name, ports=["PORT"]), house.home.log(name, "stdout").write_text("old\n")]
+    points = [*SAVES, "stop.wanted", "stop.done", "exits.saved", "delete.emptied", "delete.removed", "delete.forgot",
+              "daemon.poking"]  # fmt: skip
+    for point, name in house.killed_at(points, lambda s, name: s.delete([name])):
         settled(house, name)
         if house.record(name) is not None:
             house.supervisor.delete([name])
         assert not house.copies(name)
+        # a name is free only once its files are gone: else they would be taken for the next one's, or stay for ever
+        assert not [path.name for path in house.home.logs.iterdir() if name in path.name], point
     house.check_no_leaks()
 
 

@@ -84,6 +84,21 @@ def test_metrics_that_cannot_be_served_leave_a_daemon_without(native: lab.Sentin
     assert (status["running"], status["metrics"]) == (True, None)
 
 
+def test_what_cannot_be_started_is_tried_again(native: lab.Sentinel, programs: lab.Programs, tmp_path: Path) -> None:
+    """By the daemon that the entry starts, where the policy restarts it."""
+    place = tmp_path / "place"
+    place.mkdir()
+    native.run("web", "--restart", "--cwd", str(place), "--", *programs.steady())
+    ready(programs, "ready")
+    native.ok("startup", "end")
+    place.rmdir()
+    native.fails(1, "startup", "run")
+    assert native.daemon_pid() is not None
+    assert native.status("web")["status"] == "backoff"
+    place.mkdir()
+    assert programs.pid() == native.status("web")["pid"]
+
+
 def test_staying_until_told_to_end(native: lab.Sentinel, programs: lab.Programs, tmp_path: Path) -> None:
     native.env = {"SENTINEL_SYSTEMD_SCOPE": "user", "XDG_CONFIG_HOME": str(tmp_path / "config")}
     entry = tmp_path / f"config/systemd/user/sentinel.{Home(native.home).key}.service"

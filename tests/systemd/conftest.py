@@ -2,15 +2,21 @@
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import lab
 import pytest
 from systemd_bench import Bench
 
 from sentinel.backends.systemd import reach
 from sentinel.errors import BackendError
 from sentinel.paths import Home
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+
+from faultlab import House
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,3 +52,16 @@ def bench(binding: str, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(Home(tmp_path / "home"), tmp_path)
     yield made
     made.clean()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """The home of the fault suite, here with both engines."""
+    before = lab.units()
+    made = House(tmp_path / "home", tmp_path / "marks")
+    yield made
+    try:
+        made.close()
+    finally:
+        problems = lab.end_everything(tmp_path, before)
+    assert not problems, "the test left things behind:\n" + "\n".join(problems)

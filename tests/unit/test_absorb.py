@@ -95,6 +95,17 @@ def test_restarts_that_the_engine_made_are_added_up() -> None:
     assert (r.runtime.restarts, r.runtime.engine_restarts) == (3, 3)
 
 
+def test_ends_of_one_run_are_told_apart_by_their_number_whatever_the_clock_says() -> None:
+    """The engine restarted it twice, and the clock was stepped back in between."""
+    r = running()
+    assert absorb(r, Seen(exits=[Exit(1, code=1, at=NOW, number=1)]), NOW)
+    second = Exit(1, code=2, at=NOW - 3600, number=2)
+    assert absorb(r, Seen(exits=[second]), NOW - 3600)
+    assert r.runtime.last_exit == second
+    assert not absorb(r, Seen(exits=[Exit(1, code=1, at=NOW, number=1)]), NOW - 3600)
+    assert not absorb(r, Seen(exits=[second]), NOW - 3600)
+
+
 def test_a_unit_that_waits_for_its_restart_has_no_unknown_exit() -> None:
     r = running()
     absorb(r, Seen(status=Status.BACKOFF, restarts=0), NOW)

@@ -31,7 +31,7 @@ TEXT = st.text(max_size=12) | st.binary(max_size=8).map(lambda raw: raw.decode("
 WORDS = st.dictionaries(TEXT, TEXT, max_size=3)
 COUNT = st.integers(0, 2**31 - 1)
 TIME = st.floats(0, 1e10)
-EXITS = st.builds(Exit, COUNT, st.none() | COUNT, st.none() | COUNT, st.none() | TIME, TEXT)
+EXITS = st.builds(Exit, COUNT, st.none() | COUNT, st.none() | COUNT, st.none() | TIME, TEXT, COUNT)
 SPECS = st.builds(
     Spec,
     argv=st.lists(TEXT, min_size=1, max_size=3),

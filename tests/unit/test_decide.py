@@ -27,6 +27,7 @@ ENDS = (
     Exit(1, signal=15, at=NOW),
     Exit(1, at=NOW),
     Exit(1, signal=15, at=NOW, reason="health"),
+    Exit(1, at=NOW, reason="launch: no such program"),
 )
 
 
@@ -59,7 +60,7 @@ def expected(r: Record, alive: bool, engine: bool) -> type[Action]:
     clean = not ours and end is not None and (end.code == 0 or end.signal == 15)
     if mode is Restart.NO or (mode is Restart.ON_FAILURE and clean):
         return Nothing
-    if engine:
+    if engine and not (end and end.reason.startswith("launch:")):  # what never began, no engine restarts
         lost = end is not None and end.code is None and end.signal is None
         return Start if ours or lost else Nothing
     if r.spec.restart.max_restarts is not None and r.runtime.failures >= r.spec.restart.max_restarts:

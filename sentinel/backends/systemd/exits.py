@@ -86,11 +86,12 @@ class Ends:
     def exit(self, run: int, reason: str) -> Exit:
         if self.result == "oom-kill":
             reason = "oom"
+        end = Exit(run, at=self.at, reason=reason, number=self.ends)
         if self.code == "exited" and self.status.isdigit():
-            return Exit(run, code=int(self.status), at=self.at, reason=reason)
-        if self.code in ("killed", "dumped"):
-            return Exit(run, signal=signal_number(self.status), at=self.at, reason=reason)
-        return Exit(run, at=self.at, reason=reason)
+            end.code = int(self.status)
+        elif self.code in ("killed", "dumped"):
+            end.signal = signal_number(self.status)
+        return end
 
 
 @dataclass(frozen=True, slots=True)

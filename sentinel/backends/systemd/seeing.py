@@ -62,7 +62,7 @@ class Seeing:
         if note is None:
             return Seen()
         if note.pending and not (ends and ends.ends):
-            return Seen(status=Status.STARTING) if time.time() - note.at < _PENDING_FOR else Seen()
+            return Seen(status=Status.STARTING) if abs(time.time() - note.at) < _PENDING_FOR else Seen()
         return self._ended(record, unit, note, ends, look)
 
     def _running(self, record: Record, unit: Unit, note: Note | None, ends: exits.Ends | None) -> Seen:
@@ -95,7 +95,7 @@ class Seeing:
                 if look.going_down():  # not meant for this process either; told at the next boot
                     return Seen(status=Status.STOPPING)
                 if look.lost(note):  # with the machine or the manager: nobody meant this process
-                    end = Exit(note.run, at=ends.at)
+                    end = Exit(note.run, at=ends.at, number=ends.ends)
                 elif end.reason != "oom":
                     end.reason = seen.stopped_by = "systemd"
         self._tell(record.id, seen, note, ends, end)

@@ -28,6 +28,7 @@ from sentinel.supervisor.reconcile import Report, after_exits, reconcile
 TROUBLE = 5.0  # seconds until the next try after something failed (an unreadable state.json, a full disk)
 FULL = 4096  # bytes that any pipe holds: with so many, others may have found no room
 BUSY = 1.0  # seconds until the next look at a process that another command works on
+LONGEST = 60.0  # seconds until the next look while a deadline is ahead: the clock that tells it may be stepped
 
 
 class Daemon:
@@ -46,6 +47,7 @@ class Daemon:
         self._all = True  # look at every process
         self._ended: set[int] = set()  # the keeper, or a hook of its unit, told that these have ended
         self._own: set[int] = set()  # pids that this daemon has started itself
+        self._unreachable: list[str] = []  # engines that were told to be
         self._due: float | None = None  # epoch: the next back-off, or look after trouble
         self._helpers: dict[int, list[int]] = {}  # pid -> ids it works on
 
@@ -92,7 +94,7 @@ class Daemon:
 
     def _round(self) -> None:
         now = time.time()
-        if self._due is not None and now >= self._due:
+        if self._due is not None and not now < self._due <= now + LONGEST + 1.0:  # further off: stepped back
             self._all, self._due = True, None
         self._ended |= self.passing.due()
         self._guard(self._work)
@@ -129,6 +131,8 @@ class Daemon:
             self._own.add(new)
         for name, error in report.failed:
             say(f"{name}: {error}")
+        if everything:
+            self._tell_unreachable([str(error) for error in report.unreachable.values()])
         for pid in report.helpers:
             self._helpers[pid] = list(report.to_stop)
         if report.wake_at is not None:
@@ -136,6 +140,15 @@ class Daemon:
         if report.busy:
             self._retry(BUSY)
         self._changed(report)
+
+    def _tell_unreachable(self, errors: list[str]) -> None:
+        """Once, not at each of the tries that follow."""
+        for error in errors:
+            if error not in self._unreachable:
+                say(error)
+        self._unreachable = errors
+        if errors:
+            self._retry(TROUBLE)
 
     def _changed(self, report: Report) -> None:
         """The watches look at what is there now."""
@@ -155,6 +168,7 @@ class Daemon:
     # deadlines
 
     def _wake(self, at: float) -> None:
+        at = min(at, time.time() + LONGEST)
         self._due = at if self._due is None else min(self._due, at)
 
     def _retry(self, seconds: float) -> None:
@@ -167,8 +181,7 @@ class Daemon:
         watches = (self.health, self.memory, self.logs, self.passing)
         waits = [w for w in (watch.wait() for watch in watches) if w is not None]
         if self._due is not None:
-            # the wall clock may be stepped: never sleep for longer than a back-off can be
-            waits.append(min(max(0.0, self._due - time.time()), 60.0))
+            waits.append(min(max(0.0, self._due - time.time()), LONGEST))
         if (interval := watchdog_interval()) is not None:
             waits.append(interval)
         return min(waits) if waits else None

@@ -80,14 +80,20 @@ def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> N
     from sentinel.supervisor import daemon_client
 
     metrics = daemon_client.wanted_metrics(context.home)
+    failed = {done.id for done in outcome.done if done.error is not None}
+    needed = needs_daemon(wanted) or any(r.id in failed and _is_tried_again(r) for r in wanted)
     for where in (metrics, None) if metrics else (None,):
-        if where is None and not needs_daemon(wanted):
+        if where is None and not needed:
             return
         try:
             daemon_client.start(context.home, metrics=where)
             return
         except SentinelError as error:
             outcome.warnings.append(str(error))
+
+
+def _is_tried_again(record: Record) -> bool:
+    return record.spec.restart.mode is not Restart.NO
 
 
 def listen() -> Callable[[], None]:
