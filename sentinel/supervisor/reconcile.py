@@ -180,7 +180,7 @@ def _save(
         return
     now = context.now()
     exits: dict[int, int] = {}
-    with context.store.change(durable=False) as state:
+    with context.store.change(durable=False, only=touched) as state:
         records = [state.processes[i] for i in touched if i in state.processes]
         for record in records:
             tell_missed(context, record, seen[record.id], now)

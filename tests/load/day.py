@@ -146,7 +146,8 @@ class Day:
         self.run("crash", ["/bin/sleep", "1000000"])
         for number in range(5 if self.long else 1):
             self.brief.add(f"loop{number}")
-            self.run(f"loop{number}", ["/bin/false"], delay=None if self.long else 600.0, on_failure='echo "$SENTINEL_NAME has ended: $SENTINEL_EVENT"')
+            delay = None if self.long else 600.0
+            self.run(f"loop{number}", ["/bin/false"], delay=delay, on_failure="echo the process has $SENTINEL_EVENT")
         self.brief.add("tries")
         self.run("tries", ["/bin/false"], max_restarts=5)
         checked = HealthCheck("cmd", f"! test -e {here}/ill", interval=300.0, timeout=30.0, failures=3)

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lab
 import pytest
 from faultlab import House
 from made_clock import Clock
