@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from copy import deepcopy
 
 from sentinel import claims, codec, events, faultpoints, ledger
 from sentinel.errors import StateError
@@ -81,8 +80,8 @@ class Store:
     def change(self, *, durable: bool = True, only: Collection[int] | None = None) -> Iterator[State]:
         """Under the lock: the state to change, saved at the end if it was; an exception inside saves nothing.
 
-        `durable=False` is for what was only seen: no fsync. `only`: no more than these records will be changed; they
-        are all that it costs who has seen the file before.
+        `durable=False` is for what was only seen: no fsync. `only`: no more than these records will be changed, and
+        not their specs; they are all that it costs who has seen the file before.
 
         Raises:
             StateError: whatever goes wrong with the file; nothing is changed then.
@@ -307,7 +306,7 @@ class _Unusable(StateError):
 
 def _few(kept: _Kept, ids: Collection[int]) -> _Draft:
     """Copies of these records, among all others as they are."""
-    mine = {id: deepcopy(kept.state.processes[id]) for id in sorted(ids) if id in kept.state.processes}
+    mine = {id: kept.state.processes[id].copy() for id in sorted(ids) if id in kept.state.processes}
     whole = State(kept.state.next_id, kept.state.processes | mine, kept.state.groups, kept.state.ports)
     return _Draft(whole, State(processes=mine), kept=kept)
 
