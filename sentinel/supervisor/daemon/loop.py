@@ -16,6 +16,7 @@ from sentinel.backends.native.client import Keeper, KeeperGone
 from sentinel.errors import SentinelError
 from sentinel.model import State
 from sentinel.notify import notify, watchdog_interval
+from sentinel.own_logs import keep_short
 from sentinel.paths import Home
 from sentinel.supervisor import helper, leftovers
 from sentinel.supervisor.context import Context
@@ -98,6 +99,7 @@ class Daemon:
             self._all, self._due = True, None
         self._ended |= self.passing.due()
         self._guard(self._work)
+        keep_short(self.home.daemon_log, 1, 2)
 
     def _work(self) -> None:
         self._listen()
