@@ -130,7 +130,7 @@ def run(hook: list[str], **env: str) -> int:
 def hook_files(tmp_path: Path) -> exits.Files:
     home = Home(tmp_path / "home")
     home.prepare()
-    return exits.files(home, 1)
+    return exits.Files(home, 1)
 
 
 def fill(pipe: int) -> None:
