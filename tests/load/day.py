@@ -28,7 +28,7 @@ from sentinel.supervisor.daemon.loop import Daemon
 from sentinel.supervisor.facade import Supervisor
 
 HOUR = 3600.0
-PATIENCE = 60.0  # real seconds until what goes on has to be over
+PATIENCE = 240.0  # real seconds until what goes on has to be over
 BLOCK = 1000  # lines of 64 bytes
 ACTOR = Path(__file__).parents[1] / "actor.py"
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
