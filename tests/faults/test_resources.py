@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 import lab
 import pytest
 from faultlab import CRASHED, REFUSED, House
+
+from sentinel.model import Restart, RestartPolicy
 
 Mount = Callable[..., None]
 
@@ -106,16 +109,39 @@ def test_a_read_only_file_system(mounted: House, mount: Mount) -> None:
     assert house.only_copy("w") != pid
 
 
-def test_a_home_that_is_removed(house: House) -> None:
+@pytest.mark.parametrize("new_one", [False, True], ids=["gone", "there is a new one"])
+def test_a_home_that_is_removed(house: House, new_one: bool) -> None:
+    """Its daemon ends, what ran runs on, and neither it nor its keeper meddles with a new home of the same path."""
     house.run("w")
+    house.run("other", restart=RestartPolicy(Restart.NO))
     daemon = house.daemon_up()
     pid = house.restarted_by_the_daemon("w")
+    other, keeper = house.only_copy("other"), house.keeper_pid()
     shutil.rmtree(house.root)
-    os.kill(pid, signal.SIGKILL)  # nobody else can: what the home knew is gone
+    if new_one:
+        house.run("new")  # has the same id as w had
+    os.kill(other, signal.SIGKILL)  # which the daemon is told of
     assert daemon.wait(lab.WITHIN) == 0
-    new = house.run("new")
-    assert house.view("new").pid == new
-    assert not house.copies("w")
+    if not new_one:
+        house.run("new")
+    assert house.copies("w") == [pid]
+    assert _doubtful(house) == [f"pid {pid} was started"]
+    os.kill(pid, signal.SIGTERM)  # as the doctor says
+    gc.collect()  # our own connections to that keeper
+    lab.eventually(lambda: lab.gone(pid, keeper))
+    assert _doubtful(house) == []
+    assert len(house.starts("new")) == 1
+    house.only_copy("new")
+    assert house.exits("new") == []
+    house.supervisor.restart(["new"])
+    house.only_copy("new")
+    house.check_no_leaks()
+
+
+def _doubtful(house: House) -> list[str]:
+    """What the doctor says of processes that run, in short."""
+    checks = [check for check in house.supervisor.doctor() if check.name == "processes" and check.status != "ok"]
+    return [" ".join(check.message.split()[:4]) for check in checks]
 
 
 def test_hardly_any_descriptors_for_a_command(house: House) -> None:
