@@ -224,13 +224,70 @@ def test_no_processes_left(tmp_path: Path) -> None:
     assert not lab.end_everything(tmp_path, set())
 
 
-def test_the_oom_killer_takes_a_process(house: House) -> None:
-    """SIGKILL from outside to the main process, while children of it live: all of the tree ends before a restart."""
-    script = '/bin/sh -c "echo \\$\\$ >>$0; sleep 1000" $0 & echo $$ >>"$0"; wait'
-    first = house.run("w", ["/bin/sh", "-c", script, str(house.marks / "w.starts")])
-    old = lab.eventually(lambda: house.starts("w") if len(house.starts("w")) == 2 else [])
+@pytest.fixture
+def little_memory(tmp_path: Path) -> Iterator[Path | None]:
+    """A control group with room for 32 MB; None: no memory controller can be used here."""
+    root = Path("/sys/fs/cgroup")
+    old = (root / "memory/memory.limit_in_bytes").exists()
+    group = root / ("memory" if old else "") / f"sentinel-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        if old:
+            limits = ["memory.limit_in_bytes"]
+            limits += ["memory.memsw.limit_in_bytes"] if (group / "memory.memsw.limit_in_bytes").exists() else []
+        else:
+            limits = ["memory.max", *(["memory.swap.max"] if (group / "memory.swap.max").exists() else [])]
+        for limit in limits:
+            (group / limit).write_text("0" if "swap.max" in limit else str(32 << 20))
+    except OSError as error:
+        print(f"no memory controller: {error}")
+        yield None
+    else:
+        yield group
+    if group.exists():
+        lab.eventually(lambda: group.rmdir() or True)
+
+
+def _oom_kills(group: Path) -> int:
+    told = next(path for name in ("memory.oom_control", "memory.events") if (path := group / name).exists())
+    counts = dict(line.split() for line in told.read_text().splitlines())
+    return int(counts["oom_kill"])
+
+
+EATER = """import os, sys, time
+if sys.argv[2]:
+    open(sys.argv[2] + "/cgroup.procs", "w").write(str(os.getpid()))
+if os.fork() == 0:  # of the tree, and not hungry
+    open(sys.argv[1] + ".new", "w").write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    while True: os.read(os.pipe()[0], 1)
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+print(os.getpid(), file=open(sys.argv[3], "a"), flush=True)
+if len(open(sys.argv[3]).readlines()) == 1:
+    while not os.path.exists(sys.argv[1] + ".eat"): time.sleep(0.01)
+    food = []
+    while sys.argv[2]: food.append(bytearray(os.urandom(1 << 20)))
+os.read(os.pipe()[0], 1)
+"""
+
+
+def test_the_oom_killer_takes_a_process(house: House, little_memory: Path | None) -> None:
+    """The main process, while a child of it lives: how it ended is told, its tree ends, and it runs again, once.
+
+    By the kernel's own hand where a control group of ours can be made; else with the signal that it sends.
+    """
+    child, starts = house.marks / "child", house.marks / "w.starts"
+    first = house.run("w", [sys.executable, "-ISc", EATER, str(child), str(little_memory or ""), str(starts)])
+    lab.eventually(lambda: house.starts("w") == [first])
+    old = int(child.read_text())
     house.daemon_up()
-    os.kill(first, signal.SIGKILL)
-    lab.eventually(lambda: lab.gone(*old))
-    lab.eventually(lambda: len(house.copies("w")) == 2)
+    child.with_name("child.eat").touch()
+    if little_memory is None:
+        os.kill(first, signal.SIGKILL)
+    lab.eventually(lambda: lab.gone(first, old))
+    if little_memory is not None:
+        assert _oom_kills(little_memory) == 1
+    lab.eventually(lambda: len(house.starts("w")) == 2)
+    house.only_copy("w")
     lab.eventually(lambda: house.exits("w") == [{"run": 1, "exit_signal": 9, "clean": False}])
+    house.supervisor.delete(["w"])
