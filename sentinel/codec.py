@@ -5,6 +5,7 @@ Text may hold bytes that are no UTF-8 (surrogateescape): they are written as \\u
 """
 
 import json
+from collections.abc import Mapping
 
 from sentinel.errors import StateError
 from sentinel.fields import (
@@ -62,17 +63,27 @@ class NewerSchema(StateError):
     """state.json was written by a later version: it is no damage, and no backup helps."""
 
 
-def encode(state: State, *, durable: bool = True) -> bytes:
-    """`durable`: whether it is going to be synced, which tells what is fit to be the backup."""
+def encode(state: State, *, durable: bool = True, lines_of: Mapping[int, str] | None = None) -> bytes:
+    """`durable`: whether it is going to be synced, which tells what is fit to be the backup.
+
+    `lines_of`: what `line` says of each process, for whom remembers it.
+    """
     lines = [f'{{"schema": {SCHEMA}, "durable": {_dumps(durable)}, "next_id": {state.next_id},']
     lines.append('"processes": {')
-    lines.append(",\n".join(f'"{id}": {_dumps(_record(r))}' for id, r in state.processes.items()))
+    if lines_of is None:
+        lines_of = {id: line(record) for id, record in state.processes.items()}
+    lines.append(",\n".join([lines_of[id] for id in state.processes]))
     lines.append('},\n"groups": {')
     lines.append(",\n".join(f"{_dumps(name)}: {_dumps(_group(g))}" for name, g in state.groups.items()))
     lines.append('},\n"ports": [')
     lines.append(",\n".join(_dumps(_lease(lease)) for lease in state.ports))
     lines.append("]}\n")
     return "\n".join(lines).encode("ascii")
+
+
+def line(record: Record) -> str:
+    """A process as it stands in state.json."""
+    return f'"{record.id}": {_dumps(_record(record))}'
 
 
 def is_durable(data: bytes) -> bool:

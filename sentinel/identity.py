@@ -12,6 +12,7 @@ PID_MAX = 1 << 22  # the most that any kernel we run on hands out
 _BSD_INFO_SIZE = 136  # struct proc_bsdinfo of <sys/proc_info.h>
 _BSD_INFO = 3  # PROC_PIDTBSDINFO
 _ZOMBIE = 5  # SZOMB
+_boot = ""  # it never changes while we live
 
 
 class Stat:
@@ -52,10 +53,15 @@ def alive(pid: int | None, start: float | None) -> bool:
 
 def boot_id() -> str:
     """What tells this boot of the machine from all others; pids and start times end with it."""
-    if sys.platform == "linux":
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    return _boot_session()
+    global _boot
+    if not _boot:
+        _boot = _boot_random() if sys.platform == "linux" else _boot_session()
+    return _boot
+
+
+def _boot_random() -> str:
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read().decode("ascii").strip()
 
 
 def _read_proc(pid: int) -> Stat | None:

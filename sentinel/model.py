@@ -6,7 +6,7 @@ imported here.
 
 from enum import StrEnum
 
-from sentinel.plain import dataclass, field
+from sentinel.plain import copied, dataclass, field
 
 
 class Desired(StrEnum):
@@ -174,6 +174,12 @@ class Record:
     cursor: str | None = None  # systemd: journal position that `logs --clear` remembered
     cleared_at: float | None = None  # systemd: when `logs --clear` was asked for
     runtime: Runtime = field(default_factory=Runtime)
+
+    def copy(self) -> "Record":
+        """One whose runtime may change. The spec is shared, and lists are: they are replaced, and never changed."""
+        other = copied(self)
+        other.runtime = copied(self.runtime)
+        return other
 
 
 @dataclass(slots=True)

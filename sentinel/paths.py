@@ -26,8 +26,9 @@ class Home:
         self.keeper_socket = self.run / "keeper.sock"
         self.keeper_lock = self.run / "keeper.lock"
         self.keeper_log = self.logs / ".keeper.log"
-        self.daemon_fifo = self.run / "daemon.fifo"  # a byte in it: state.json has changed
+        self.daemon_fifo = self.run / "daemon.fifo"  # "!" in it: state.json has changed; an id: its unit has
         self.daemon_pid = self.run / "daemon.pid"
+        self.daemon_metrics = self.run / "daemon.metrics"  # where it is to serve them, also after a reboot
         self.daemon_log = self.logs / ".daemon.log"  # a process name never starts with a dot
         self.hooks_log = self.logs / ".hooks.log"
         self.errors_log = self.logs / ".errors.log"

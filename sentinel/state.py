@@ -4,7 +4,7 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from sentinel import claims, codec, events, faultpoints, ledger
@@ -13,9 +13,36 @@ from sentinel.fields import parse
 from sentinel.files import link_or_copy, open_private, read_private, reason, write_atomic
 from sentinel.model import State
 from sentinel.paths import Home
+from sentinel.plain import dataclass
 
 _SPACE_HINT = "check its permissions and free space, or set SENTINEL_HOME; nothing was changed"
 Identity = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A state.json as it was read or written. The records are shared with whoever looked: they are never changed."""
+
+    fd: int
+    identity: Identity
+    state: State
+    durable: bool
+    lines: dict[int, str] | None = None  # each record as it is in the file, made when first needed
+
+    def lines_of_all(self) -> dict[int, str]:
+        if self.lines is None:
+            self.lines = {id: codec.line(record) for id, record in self.state.processes.items()}
+        return self.lines
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a change works on: all that the file holds, or copies of a few of the records that are remembered."""
+
+    state: State
+    changing: State  # the part of it that may change
+    raw: bytes | None = None  # the file; None: there is none, or it is remembered
+    kept: _Kept | None = None
 
 
 class Store:
@@ -28,7 +55,7 @@ class Store:
         self.command = "sentinel"  # which command changes the state: for the ledger of events
         self.listener: Callable[[State, list[events.Event]], None] | None = None
         self._missed: list[events.Event] = []
-        self._cache: tuple[int, Identity, State] | None = None
+        self._kept: _Kept | None = None
 
     def read(self, *, cached: bool = False) -> State:
         """What is saved, without a lock.
@@ -38,8 +65,8 @@ class Store:
         Raises:
             StateError: it can't be read, is damaged with no usable backup, or a newer version's.
         """
-        if cached and (state := self._cached()):
-            return state
+        if cached and (kept := self._remembered()):
+            return kept.state
         raw = self._bytes()
         if raw is None and not os.path.lexists(self.home.backup):
             return State()
@@ -47,29 +74,31 @@ class Store:
             with suppress(_Unusable):
                 return self._decoded(raw)
         with self._locked():  # missing, damaged or of an earlier version: put right under the lock
-            return self._load()[0]
+            return self._load().state
 
     @contextmanager
-    def change(self, *, durable: bool = True) -> Iterator[State]:
+    def change(self, *, durable: bool = True, only: Collection[int] | None = None) -> Iterator[State]:
         """Under the lock: the state to change, saved at the end if it was; an exception inside saves nothing.
 
-        `durable=False` is for what was only seen: no fsync.
+        `durable=False` is for what was only seen: no fsync. `only`: no more than these records will be changed, and
+        not their specs; they are all that it costs who has seen the file before.
 
         Raises:
             StateError: whatever goes wrong with the file; nothing is changed then.
         """
         with self._locked():
             self._missed = []
-            state, raw = self._load()
-            before = events.snapshot(state)
-            yield state
+            kept = None if only is None else self._remembered()
+            draft = self._load() if kept is None else _few(kept, only or ())
+            before = events.snapshot(draft.changing)
+            yield draft.state
             happened = self._missed
-            if self._save(state, raw, durable):
+            if self._save(draft, durable):
                 faultpoints.reach("state.saved")
-                happened = [*self._missed, *events.derive(before, state, time.time(), self.command)]
+                happened = [*self._missed, *events.derive(before, draft.changing, time.time(), self.command)]
             ledger.append(self.home, happened)
         if happened and self.listener is not None:
-            self.listener(state, happened)
+            self.listener(draft.state, happened)
 
     def tell(self, missed: events.Event) -> None:
         """Inside `change`: what happened before, and the difference of the two states does not tell."""
@@ -84,10 +113,10 @@ class Store:
             yield held
 
     def close(self) -> None:
-        """Let go of what `read(cached=True)` remembers."""
-        if self._cache:
-            os.close(self._cache[0])
-            self._cache = None
+        """Let go of the file that is remembered."""
+        if self._kept:
+            os.close(self._kept.fd)
+            self._kept = None
 
     def __del__(self) -> None:
         self.close()
@@ -106,11 +135,11 @@ class Store:
                 f"cannot read {self.home.state}: {reason(error)}", "check its permissions"
             ) from error
 
-    def _cached(self) -> State | None:
+    def _remembered(self) -> _Kept | None:
         """The state while the file is the same. It stays open, so that its inode number can't come again."""
         with suppress(OSError):
-            if self._cache and _identity(os.stat(self.home.state)) == self._cache[1]:
-                return self._cache[2]
+            if self._kept and _identity(os.stat(self.home.state)) == self._kept.identity:
+                return self._kept
         self.close()
         try:
             fd = open_private(self.home.state)
@@ -119,12 +148,20 @@ class Store:
         try:
             identity = _identity(os.fstat(fd))
             with open(fd, "rb", closefd=False) as file:
-                state = codec.decode(file.read())
+                raw = file.read()
+            state = codec.decode(raw)
         except (OSError, StateError):
             os.close(fd)
             return None
-        self._cache = (fd, identity, state)
-        return state
+        self._kept = _Kept(fd, identity, state, codec.is_durable(raw))
+        return self._kept
+
+    def _remember(self, state: State, durable: bool, lines: dict[int, str]) -> None:
+        """What was just written, under the lock."""
+        self.close()
+        with suppress(OSError):
+            fd = open_private(self.home.state)
+            self._kept = _Kept(fd, _identity(os.fstat(fd)), state, durable, lines)
 
     def _decoded(self, raw: bytes) -> State:
         try:
@@ -134,8 +171,12 @@ class Store:
         except StateError as error:
             raise _Unusable(error.message, error.hint) from None
 
-    def _load(self) -> tuple[State, bytes | None]:
-        """The state and the bytes of the file it is in; under the lock. Puts right what can be."""
+    def _load(self) -> _Draft:
+        """All of the file; under the lock. Puts right what can be."""
+        state, raw = self._loaded()
+        return _Draft(state, state, raw)
+
+    def _loaded(self) -> tuple[State, bytes | None]:
         raw = self._bytes()
         if raw is None:
             if not os.path.lexists(self.home.backup):
@@ -194,21 +235,38 @@ class Store:
 
     # writing
 
-    def _save(self, state: State, raw: bytes | None, durable: bool) -> bool:
+    def _save(self, draft: _Draft, durable: bool) -> bool:
         """Whether there was anything to save."""
-        data = codec.encode(state, durable=durable)
+        if draft.kept is not None:
+            return self._save_few(draft, draft.kept, durable)
+        data, raw = codec.encode(draft.state, durable=durable), draft.raw
         if raw is not None and codec.body(raw) == codec.body(data):
             return False
+        self._write(data, durable, old=raw is not None, old_durable=raw is not None and codec.is_durable(raw))
+        return True
+
+    def _save_few(self, draft: _Draft, kept: _Kept, durable: bool) -> bool:
+        before = kept.lines_of_all()
+        news = {id: codec.line(record) for id, record in draft.changing.processes.items()}
+        if all(before[id] == line for id, line in news.items()):
+            return False
+        lines = before | news
+        data = codec.encode(draft.state, durable=durable, lines_of=lines)
+        self._write(data, durable, old=True, old_durable=kept.durable)
+        self._remember(draft.state, durable, lines)
+        return True
+
+    def _write(self, data: bytes, durable: bool, *, old: bool, old_durable: bool) -> None:
+        """`old`: there is a file that this one replaces, and whether that was synced."""
         faultpoints.reach("state.saving")
         with _saving(self.home):
             # What was never synced may be empty after a power cut, so it does not replace a backup that was.
-            if raw is not None and (codec.is_durable(raw) or not self.home.backup.exists()):
+            if old and (old_durable or not self.home.backup.exists()):
                 link_or_copy(self.home.state, self.home.backup)
                 faultpoints.reach("state.backed-up")
             write_atomic(self.home.state, data, durable=durable)
-            if raw is None:  # the first one: a copy, since a link would be damaged with it
+            if not old:  # the first one: a copy, since a link would be damaged with it
                 write_atomic(self.home.backup, data, durable=False)
-        return True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -244,6 +302,13 @@ class Store:
 
 class _Unusable(StateError):
     """Not to be used as it is: damaged, or of an earlier version."""
+
+
+def _few(kept: _Kept, ids: Collection[int]) -> _Draft:
+    """Copies of these records, among all others as they are."""
+    mine = {id: kept.state.processes[id].copy() for id in sorted(ids) if id in kept.state.processes}
+    whole = State(kept.state.next_id, kept.state.processes | mine, kept.state.groups, kept.state.ports)
+    return _Draft(whole, State(processes=mine), kept=kept)
 
 
 def _identity(found: os.stat_result) -> Identity:

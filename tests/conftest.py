@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lab
 
 BACKENDS = ("native", "systemd")
+# Always the same examples, however long each takes: a run of the tests can't fail by chance.
+settings.register_profile(
+    "sentinel", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("sentinel")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -143,3 +150,17 @@ def _no_settings_of_the_developer() -> None:
     for key in [each for each in os.environ if each.startswith("SENTINEL_")]:
         if key not in ("SENTINEL_CI", "SENTINEL_DBUS", "SENTINEL_PORTABLE", "SENTINEL_SYSTEMD_SCOPE"):
             del os.environ[key]
+    for key in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FORCE_COLOR", "PYTHONPATH", "PYTHONSAFEPATH"):
+        os.environ.pop(key, None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _as_a_shell_starts_programs() -> None:
+    """In the background of a script they ignore Ctrl-C; a mask for files and signals is inherited as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)

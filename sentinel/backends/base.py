@@ -62,6 +62,7 @@ class Seen:
     restarts: int | None = None  # automatic ones that the engine itself has made since the start (systemd)
     exits: list[Exit] = field(default_factory=list)  # not yet acknowledged (see Backend.forget_exits), oldest first
     stopped_by: str = ""  # "systemd": an administrator stopped it behind our back
+    passing: bool = False  # the engine is about to start it or to let go of it: another look will tell more
 
 
 @dataclass(frozen=True, slots=True)

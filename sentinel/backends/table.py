@@ -77,7 +77,6 @@ def _row(command: str, option: str = "", case: str = "", *cells: Cell) -> Row:
 
 
 _DAEMON = "at once while the daemon runs, else when the next command of sentinel looks"
-_LOOKED = "when a command of sentinel next looks, or the daemon has another reason to: systemd tells it of no crash"
 _CHECKED = "checked by the daemon"
 _READ_BACK = "read back after the start: where the manager has no {} controller, a warning says so"
 _TREE = "without a sub-reaper: what left session, group and parents before a look is not found"
@@ -115,7 +114,7 @@ RUN = (
     _row("run", "--stop-timeout", "below 5 s", yes(),
          like("sentinel kills in time; for `systemctl stop` it is 5 s")),
     _row("run", "--stop-signal", "", yes()),
-    _row("run", "--on-failure", "", yes(_DAEMON), like(_LOOKED)),
+    _row("run", "--on-failure", "", yes(_DAEMON)),
     *(_row("run", option, "", yes(_CHECKED)) for option in ("--health-http", "--health-tcp",
       "--health-cmd", "--health-interval", "--health-timeout", "--health-failures")),
     _row("run", "--nice", "0 to 19", yes()),

@@ -101,10 +101,13 @@ def _bug(error: Exception, home: Home) -> SentinelError:
     """The one line for what should never happen; the traceback goes to a file."""
     import traceback
 
+    from sentinel.own_logs import keep_short
+
     what = f"sentinel has a bug: {type(error).__name__}: {error}"
     text = "".join(traceback.format_exception(error))
     try:
         home.prepare()
+        keep_short(home.errors_log)
         file = os.open(home.errors_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with open(file, "w", errors="backslashreplace") as log:
             log.write(f"{text}\n")

@@ -44,6 +44,9 @@ def sentence(event: "Event", *, name: bool = True) -> str:
     import time
 
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
-    words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in event.details.items() if key not in QUIET)
+    details = [f"{key.replace('_', ' ')} {value}" for key, value in event.details.items() if key not in QUIET]
+    if event.event == "exited" and not event.details.keys() & {"exit_code", "exit_signal"}:
+        details.insert(0, "how is not known")
+    words = ", ".join(details)
     who = f" {event.name}" if name else ""
     return escape(f"{when}  {event.event}{who}" + (f" ({words})" if words else ""))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-WITHIN = 60.0  # seconds: against waiting for ever, never a measurement
+WITHIN = 180.0  # seconds: against waiting for ever, never a measurement
 LINGER = 20.0  # seconds until what is left at the end is killed
 _PARENT = str(Path(__file__).resolve().parent.parent.parent)
 _CODE = f"import sys; sys.path.append({_PARENT!r}); from sentinel.__main__ import main; main()"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sentinel.environment import CONTROL
+from sentinel.logs import book
 from sentinel.plain import dataclass
 from sentinel.selftest.bench import Bench, Broken, alive
 
@@ -167,7 +168,8 @@ def logs(bench: Bench) -> Measured:
     options = ["--logs", "file", "--log-max-size", "32K", "--log-backups", "20"]
     program = bench.actor("lines", str(LINES), bench.path("more lines"))
     bench.run("writer", *options, "--", *program)
-    bench.until("a rotation", (bench.home / "logs/writer.stdout.log.1").exists)
+    log = bench.home / "logs/writer.stdout.log"
+    bench.until("a rotation", lambda: log.with_suffix(".log.1").exists() and book.read_book(log).phase == book.IDLE)
     bench.touch("more lines")
     wanted = [f"line {number} {'.' * 40}" for number in range(LINES)]
 

@@ -1,7 +1,7 @@
 """Take in what an engine says of a process: exits are counted once, pids are believed only when seen alive."""
 
 from sentinel.backends.base import Seen, Started
-from sentinel.model import Desired, Exit, Health, Record, Runtime
+from sentinel.model import Desired, Exit, Health, Record, Runtime, Status
 from sentinel.supervisor.decide import QUICK, SETTLED
 
 
@@ -135,6 +135,8 @@ def _take_dead(record: Record, seen: Seen, now: float) -> bool:
             known = last if last is not None and last.run == runtime.run else Exit(run=runtime.run, at=now)
             runtime.last_exit = Exit(known.run, known.code, known.signal, known.at, seen.stopped_by, known.number)
         changed = True
+    if seen.status is Status.FAILED and not runtime.gave_up and record.wanted_run <= runtime.run:
+        runtime.gave_up = changed = True
     if runtime.stopping and seen.status is None:
         runtime.stopping = False
         changed = True

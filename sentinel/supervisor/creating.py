@@ -17,6 +17,7 @@ Progress = Callable[[int, int], None]
 MOST_INSTANCES = 10_000
 
 RESTARTS = "restarts happen only when other sentinel commands run"
+HOOK = "--on-failure runs only when other sentinel commands run"
 CHECKS = "health checks do not happen"
 NO_DAEMON = (
     "Warning: no daemon is running: {what}.\n"
@@ -235,12 +236,12 @@ def _await(context: Context, ids: list[int]) -> None:
 
 def daemon_warning(context: Context, spec: Spec, restarts_by_itself: bool) -> list[str]:
     needs_restart = spec.restart.mode is not Restart.NO and not restarts_by_itself
-    if not needs_restart and spec.health is None:
+    if not needs_restart and spec.health is None and spec.on_failure is None:
         return []
     from sentinel.supervisor.daemon_client import running_pid
 
     if running_pid(context.home) is not None:
         return []
-    what = [RESTARTS] if needs_restart else []
-    what += [CHECKS] if spec.health is not None else []
-    return [NO_DAEMON.format(what=", and ".join(what))]
+    reasons = {RESTARTS: needs_restart, HOOK: spec.on_failure is not None, CHECKS: spec.health is not None}
+    what = ", and ".join(reason for reason, applies in reasons.items() if applies)
+    return [NO_DAEMON.format(what=what)]

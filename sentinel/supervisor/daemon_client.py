@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 
 from sentinel import identity
 from sentinel.errors import BackendError, Conflict
+from sentinel.files import read_private, write_atomic
 from sentinel.paths import Home
 from sentinel.supervisor.api import DaemonView
 
@@ -96,6 +98,21 @@ def start(home: Home, backend: str | None = None, metrics: str | None = None) ->
     else:
         _start_detached(home, metrics)
     return status(home)
+
+
+def wanted_metrics(home: Home) -> str | None:
+    """Where the daemon is to serve its metrics, also after a reboot."""
+    with suppress(OSError, ValueError):
+        return read_private(home.daemon_metrics).decode() or None
+    return None
+
+
+def want_metrics(home: Home, metrics: str | None) -> None:
+    with suppress(OSError):
+        if metrics is None:
+            home.daemon_metrics.unlink(missing_ok=True)
+        else:
+            write_atomic(home.daemon_metrics, metrics.encode())
 
 
 def _already(home: Home, metrics: str | None) -> DaemonView:

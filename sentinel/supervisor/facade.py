@@ -262,12 +262,16 @@ class Supervisor:
         """`metrics`: HOST:PORT to serve them on."""
         from sentinel.supervisor import daemon_client
 
-        return daemon_client.start(self._context.home, backend, metrics)
+        view = daemon_client.start(self._context.home, backend, metrics)
+        if not view.already:
+            daemon_client.want_metrics(self._context.home, metrics)
+        return view
 
     def daemon_stop(self) -> DaemonView:
         """The daemon that was running, if one was; returns when it has ended. Processes stay."""
         from sentinel.supervisor import daemon_client
 
+        daemon_client.want_metrics(self._context.home, None)
         return daemon_client.stop(self._context.home)
 
     def daemon_status(self) -> DaemonView:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from sentinel.errors import SentinelError
 from sentinel.events import Event
 from sentinel.model import Record, State
+from sentinel.own_logs import keep_short
 from sentinel.paths import Home
 
 
@@ -32,6 +33,7 @@ def _start(home: Home, state: State, record: Record, event: Event) -> int | None
     from sentinel import accounts, environment
 
     spec = record.spec
+    keep_short(home.hooks_log)
     log = os.open(home.hooks_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         account = accounts.lookup(spec.user) if spec.user is not None else None

@@ -1,7 +1,6 @@
 """Bring what runs to what is wanted. Commands, `list` and the daemon all come through here."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 
 from sentinel.backends.base import Seen
 from sentinel.errors import BackendError, SentinelError
@@ -129,7 +128,7 @@ def _round(context: Context, ids: list[int], report: Report, stop_here: bool) ->
 def _work(context: Context, ids: set[int], report: Report, stop_here: bool) -> None:
     """Do what is due for processes that are ours alone for now."""
     state = context.store.read(cached=True)
-    records = {i: deepcopy(state.processes[i]) for i in sorted(ids) if i in state.processes}
+    records = {i: state.processes[i].copy() for i in sorted(ids) if i in state.processes}
     report.seen.update(context.see(records.values()))
     old_pids = {i: r.runtime.last_pid for i, r in records.items()}
     changed = {i for i, r in records.items() if absorb(r, report.seen[i], context.now()) or report.seen[i].exits}
@@ -200,7 +199,7 @@ def _save(
         return
     now = context.now()
     exits: dict[int, int] = {}
-    with context.store.change(durable=False) as state:
+    with context.store.change(durable=False, only=touched) as state:
         records = [state.processes[i] for i in touched if i in state.processes]
         for record in records:
             tell_missed(context, record, seen[record.id], now)

@@ -14,12 +14,13 @@ def has_files(record: Record) -> bool:
 
 def rotate_full(context: Context, records: Iterable[Record]) -> list[str]:
     """Rotate what is over its limit; costs a look at each file otherwise. Sentences about what went wrong."""
+    with_files = [record for record in records if has_files(record)]
+    if not with_files:
+        return []
     from sentinel.logs.rotate import rotate
 
     trouble = []
-    for record in records:
-        if not has_files(record):
-            continue
+    for record in with_files:
         for stream in ("stdout", "stderr"):
             path = context.home.log(record.name, stream)
             try:

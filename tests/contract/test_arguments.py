@@ -55,7 +55,7 @@ def test_one_word_with_shell_syntax_goes_to_the_shell(sentinel: Sentinel, progra
     out = programs.path("out")
     sentinel.ok("run", f"echo one two > {out}; exec sleep 1000", "--name", "sh")
     sentinel.until("sh", status="running")
-    assert eventually(lambda: out.read_text() or None) == "one two\n"
+    assert eventually(out.read_text) == "one two\n"
 
 
 def test_one_word_without_shell_syntax_is_executed_directly(sentinel: Sentinel, programs: Programs) -> None:

@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 import pytest
-from lab import Programs, Sentinel, gone
+from lab import WITHIN, Programs, Sentinel, gone
 
 
 def test_members_start_in_the_group_and_say_so(sentinel: Sentinel, programs: Programs) -> None:
@@ -146,7 +146,7 @@ def test_a_port_in_use_is_refused(sentinel: Sentinel) -> None:
 
 def test_parallel_callers_get_different_ports(sentinel: Sentinel) -> None:
     callers = [sentinel.spawn("port", "allocate", "--name", f"p{n}", "--json") for n in range(6)]
-    outs = [caller.communicate(timeout=60) for caller in callers]
+    outs = [caller.communicate(timeout=WITHIN) for caller in callers]
     assert [caller.returncode for caller in callers] == [0] * 6, outs
     ports = [each["port"] for each in sentinel.ok("port", "list", "--json").json()]
     assert len(set(ports)) == 6
@@ -170,6 +170,6 @@ def test_a_process_gets_its_port_and_gives_it_back(sentinel: Sentinel, programs:
 def test_completion_is_offered(sentinel: Sentinel, shell: str) -> None:
     env = {"_SENTINEL_COMPLETE": f"source_{shell}"}
     result = subprocess.run(
-        sentinel.command(), env=sentinel.environment(env), capture_output=True, timeout=60, check=False
+        sentinel.command(), env=sentinel.environment(env), capture_output=True, timeout=WITHIN, check=False
     )
     assert b"Traceback" not in result.stderr

@@ -2,7 +2,7 @@
 
 
 import pytest
-from lab import Programs, Sentinel, check_rotated, eventually
+from lab import WITHIN, Programs, Sentinel, check_rotated, eventually
 
 
 def shown(sentinel: Sentinel, *args: str) -> list[str]:
@@ -92,7 +92,7 @@ def test_the_end_of_a_follow_is_quiet(sentinel: Sentinel, programs: Programs) ->
         follow = sentinel.spawn("logs", "l", "-f", stdout=file)
     eventually(lambda: "one" in path.read_text())
     follow.send_signal(signal.SIGINT)
-    _, err = follow.communicate(timeout=60)
+    _, err = follow.communicate(timeout=WITHIN)
     assert b"Traceback" not in err
     assert b"Error" not in err
 
@@ -136,7 +136,7 @@ def test_bad_options_are_refused(sentinel: Sentinel) -> None:
 
 @pytest.mark.parametrize("backend", ["native"], indirect=True)
 def test_files_rotate_and_are_read_across(sentinel: Sentinel, programs: Programs) -> None:
-    """The daemon rotates while the process writes; not one line is lost, none is torn."""
+    """The daemon rotates while the process writes; not one line is lost or torn, where the file system can do that."""
     sentinel.ok("daemon", "start")
     sentinel.ok(
         "run",
@@ -153,5 +153,5 @@ def test_files_rotate_and_are_read_across(sentinel: Sentinel, programs: Programs
     rotated = sentinel.home / "logs" / "l.stdout.log.1"
     eventually(lambda: rotated.exists())
     lines = shown(sentinel, "l", "--stream", "stdout", "--lines", "12010")
-    check_rotated(lines, range(12000), rotated.parent)
+    check_rotated(lines, range(12000), rotated.with_suffix(""))
     assert shown(sentinel, "l", "--stream", "stdout", "--lines", "3000") == lines[-3000:]

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from lab import Programs, Sentinel, alive, eventually
+from lab import WITHIN, Programs, Sentinel, alive, eventually
 
 
 def test_it_says_what_it_started(sentinel: Sentinel, programs: Programs) -> None:
@@ -173,7 +173,7 @@ def test_the_startup_timeout_waits_for_the_program_to_be_ready(
     programs.pid()
     assert run.poll() is None
     programs.pull()
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=WITHIN)
     assert run.returncode == 0, err
     assert b"Started n (" in out
 
@@ -195,6 +195,7 @@ def test_the_startup_timeout_takes_a_program_that_stays_as_started(
 
 def test_every_key_of_the_status_is_there(sentinel: Sentinel, programs: Programs) -> None:
     sentinel.ok("run", "--name", "k", "--", *programs.steady())
+    programs.pid()  # by then it has some memory
     keys = set(KEYS.split())
     status, (listed,) = sentinel.status("k"), sentinel.list()
     assert keys <= set(status)

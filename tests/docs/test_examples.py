@@ -13,7 +13,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,9 +164,7 @@ class Reader:
     def port(self, written: str) -> str:
         """A port that is free here, for each that the page names."""
         if written not in self.ports:
-            with socket.socket() as sock:
-                sock.bind(("127.0.0.1", 0))
-                self.ports[written] = str(sock.getsockname()[1])
+            self.ports[written] = str(lab.free_port())
         return self.ports[written]
 
     def seen(self, output: str) -> list[str]:

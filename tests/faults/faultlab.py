@@ -55,8 +55,8 @@ class House:
 
     def request(self, name: str, argv: list[str] | None = None, **options: Any) -> RunRequest:
         policy = RestartPolicy(Restart.ALWAYS, delay=0.01)
-        options = {"backend": "native", "restart": policy, "cwd": str(self.marks), "stop_timeout": 5.0, **options}
-        return RunRequest(argv or self.sleeper(name), name=name, **options)
+        defaults = {"backend": "native", "restart": policy, "cwd": str(self.marks), "stop_timeout": lab.WITHIN}
+        return RunRequest(argv or self.sleeper(name), name=name, **(defaults | options))
 
     def sleeper(self, name: str) -> list[str]:
         """A program that notes its pid, and then waits."""

@@ -15,6 +15,7 @@ from faultlab import House
 from sentinel import identity
 from sentinel.backends.native.keeper.records import began_line
 from sentinel.model import Restart, RestartPolicy
+from sentinel.supervisor import absorb
 from sentinel.supervisor.daemon.loop import Daemon
 from sentinel.supervisor.reconcile import reconcile
 
@@ -84,8 +85,9 @@ def test_a_journal_that_names_a_stranger(house: House, stranger: subprocess.Pope
     assert stranger.poll() is None
 
 
-def test_a_clock_that_is_stepped(house: House) -> None:
+def test_a_clock_that_is_stepped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour back and forth, between an end and the restart, by whoever looks then."""
+    monkeypatch.setattr(absorb, "QUICK", lab.WITHIN)  # a quick death, however slow the machine is
     policy = RestartPolicy(Restart.ALWAYS, delay=1000.0)
     quick = ["/bin/sh", "-c", 'echo $$ >>"$0"', str(house.marks / "w.starts")]
     house.run("w", quick, restart=policy)

@@ -110,14 +110,15 @@ def test_a_read_only_file_system(mounted: House, mount: Mount) -> None:
 
 
 @pytest.mark.parametrize("new_one", [False, True], ids=["gone", "there is a new one"])
-def test_a_home_that_is_removed(house: House, new_one: bool) -> None:
+def test_a_home_that_is_removed(house: House, tmp_path: Path, new_one: bool) -> None:
     """Its daemon ends, what ran runs on, and neither it nor its keeper meddles with a new home of the same path."""
     house.run("w")
     house.run("other", restart=RestartPolicy(Restart.NO))
     daemon = house.daemon_up()
     pid = house.restarted_by_the_daemon("w")
     other, keeper = house.only_copy("other"), house.keeper_pid()
-    shutil.rmtree(house.root)
+    house.root.rename(tmp_path / "gone")  # at one blow: nothing is made in it while it is taken apart
+    shutil.rmtree(tmp_path / "gone")
     if new_one:
         house.run("new")  # has the same id as w had
     os.kill(other, signal.SIGKILL)  # which the daemon is told of

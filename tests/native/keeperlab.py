@@ -15,7 +15,7 @@ from sentinel.backends.native.client import Ended, Event, Keeper, SpawnReply, Sp
 from sentinel.backends.native.keeper import sockets
 from sentinel.paths import Home
 
-WITHIN = 60.0
+WITHIN = lab.WITHIN
 
 
 class Lab:
@@ -44,7 +44,7 @@ class Lab:
         request: dict[str, Any] = {
             "id": id, "run": 1, "program": argv[0], "argv": argv, "env": {"PATH": "/usr/bin:/bin"},
             "cwd": str(self.programs.directory), "stdout": self.log(id), "stderr": self.log(id, "stderr"),
-            "stop_timeout": 1.0, **options,
+            "stop_timeout": WITHIN, **options,
         }
         return SpawnRequest(**request)  # type: ignore[typeddict-item]
 

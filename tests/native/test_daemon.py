@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lab
@@ -91,29 +93,36 @@ def test_stopping_the_daemon_leaves_processes_running(native: Sentinel, programs
     assert alive(programs.pid())
 
 
-def test_in_the_foreground_it_tells_readiness_and_ends_on_sigterm(native: Sentinel, tmp_path: Path) -> None:
-    import socket
-
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.bind(str(path))
-        told.settimeout(lab.WITHIN)
-        daemon = native.spawn("daemon", "run", env={"NOTIFY_SOCKET": str(path)})
-        assert b"READY=1" in told.recv(1000)
-        assert native.daemon_pid() == daemon.pid
-        daemon.terminate()
-        assert daemon.wait(lab.WITHIN) == 0
+def test_a_signal_that_comes_with_its_first_sign_of_life_is_heeded(native: Sentinel) -> None:
+    code = (
+        "import os, signal\nfrom sentinel.supervisor.daemon import main\nintroduce = main._introduce\n"
+        "def then_end(*words):\n    introduce(*words)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "main._introduce = then_end\nmain.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=native.environment(), timeout=lab.WITHIN, check=False)
+    assert done.returncode == 0
 
 
-def test_the_watchdog_is_fed(native: Sentinel, tmp_path: Path) -> None:
-    import socket
+@pytest.fixture
+def told() -> Iterator[socket.socket]:
+    """What a daemon says to its manager; the address is as short as it has to be."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind(f"{directory}/notify")
+        made.settimeout(lab.WITHIN)
+        yield made
 
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.bind(str(path))
-        told.settimeout(lab.WITHIN)
-        native.spawn("daemon", "run", env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"})
-        seen = [told.recv(1000) for _ in range(3)]
+
+def test_in_the_foreground_it_tells_readiness_and_ends_on_sigterm(native: Sentinel, told: socket.socket) -> None:
+    daemon = native.spawn("daemon", "run", env={"NOTIFY_SOCKET": told.getsockname()})
+    assert b"READY=1" in told.recv(1000)
+    assert native.daemon_pid() == daemon.pid
+    daemon.terminate()
+    assert daemon.wait(lab.WITHIN) == 0
+
+
+def test_the_watchdog_is_fed(native: Sentinel, told: socket.socket) -> None:
+    native.spawn("daemon", "run", env={"NOTIFY_SOCKET": told.getsockname(), "WATCHDOG_USEC": "400000"})
+    seen = [told.recv(1000) for _ in range(3)]
     assert b"READY=1" in seen[0]
     assert b"WATCHDOG=1" in seen[1] + seen[2]
 
@@ -180,7 +189,7 @@ def test_memory_over_its_limit_restarts_the_process(native: Sentinel, programs: 
     native.run("hog", "--restart", "--memory-max", "40M", "--", *hog)
     first = programs.pid()
     eventually(lambda: programs.pid() != first)
-    assert native.status("hog")["restarts"] >= 1
+    eventually(lambda: native.status("hog")["restarts"] >= 1)  # it is written down after the start
 
 
 def test_full_logs_are_rotated_and_no_line_is_lost(native: Sentinel, programs: Programs) -> None:
@@ -191,7 +200,7 @@ def test_full_logs_are_rotated_and_no_line_is_lost(native: Sentinel, programs: P
     log = native.home / "logs/noisy.stdout.log"
     eventually(lambda: log.with_name(log.name + ".1").exists())
     shown = native.ok("logs", "noisy", "--lines", str(count + 10), "--stream", "stdout").out.splitlines()
-    lab.check_rotated(shown, range(count), log.parent)
+    lab.check_rotated(shown, range(count), log)
 
 
 def test_thirty_parallel_runs_are_thirty_records(native: Sentinel) -> None:
@@ -282,18 +291,6 @@ def test_a_home_of_any_path_length(
     assert len(programs.starts(2)) == 2
 
 
-def test_a_failure_runs_the_hook_with_the_event_in_its_environment(
-    native: Sentinel, programs: Programs, tmp_path: Path
-) -> None:
-    start_daemon(native)
-    told = tmp_path / "told"
-    hook = f"echo $SENTINEL_EVENT $SENTINEL_NAME $SENTINEL_EXIT_CODE $MINE >> {told}.new && mv {told}.new {told}"
-    native.run("web", "--env", "MINE=kept", "--on-failure", hook, "--", *programs.crashes("3"))
-    programs.starts(1)
-    programs.pull()
-    assert eventually(told.read_text) == "exited web 3 kept\n"
-
-
 def test_a_clean_exit_runs_no_hook(native: Sentinel, programs: Programs, tmp_path: Path) -> None:
     told = tmp_path / "told"
     native.run("web", "--on-failure", f"touch {told}", "--", *programs.crashes("0"))
@@ -308,23 +305,6 @@ def _events(native: Sentinel) -> list[dict[str, object]]:
     return [json.loads(line) for line in native.ok("events", "--json").out.splitlines()]
 
 
-def test_events_say_why_and_by_whom(native: Sentinel, programs: Programs) -> None:
-    start_daemon(native)
-    native.run("web", "--restart", "--", *programs.crashes("3"))
-    programs.starts(1)
-    programs.pull()
-    programs.starts(2)
-    native.until("web", status="running", restarts=1)
-    native.ok("stop", "web")
-    native.ok("delete", "web")
-    told = _events(native)
-    assert [e["event"] for e in told] == ["created", "started", "exited", "restarted", "stopped", "deleted"]
-    exited, restarted, stopped, deleted = told[2:]
-    assert (exited["exit_code"], restarted["reason"], restarted["restarts"]) == (3, "crash", 1)
-    assert (stopped["by"], deleted["by"]) == ("sentinel stop", "sentinel delete")
-    assert native.ok("events", "web", "--lines", "1").out.rstrip().endswith("(by sentinel delete)")
-
-
 def test_without_a_daemon_commands_rotate(native: Sentinel, programs: Programs) -> None:
     count = 10_000
     native.run("noisy", "--log-max-size", "50K", "--", *programs.lines(count, "done"))
@@ -334,4 +314,4 @@ def test_without_a_daemon_commands_rotate(native: Sentinel, programs: Programs) 
     assert log.with_name(log.name + ".1").exists()
     assert log.stat().st_size < 50 * 1024
     shown = native.ok("logs", "noisy", "--lines", str(count + 10), "--stream", "stdout").out.splitlines()
-    lab.check_rotated(shown, range(count), log.parent)  # `run` itself may have rotated, while it wrote
+    lab.check_rotated(shown, range(count), log)  # `run` itself may have rotated, while it wrote

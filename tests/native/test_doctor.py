@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import PYTHON, Programs, Sentinel, eventually, gone
+from lab import PYTHON, WITHIN, Programs, Sentinel, eventually, gone
 from lab_doctor import examined, repair, the
 
 from sentinel.model import Record, RestartPolicy, Runtime, Spec
@@ -154,7 +154,7 @@ def test_a_port_is_taken_by_a_stranger(native: Sentinel, programs: Programs, tmp
     native.background.append(stranger)
     eventually(listening)
     repair(native, the(native, "ports", "problem", f"port {port} of web is taken by"))
-    stranger.wait(60)
+    stranger.wait(WITHIN)
     eventually(lambda: the(native, "ports", "ok"))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import lab
@@ -55,6 +56,32 @@ def test_what_cannot_be_started_stays_wanted(native: lab.Sentinel, programs: lab
     place.mkdir()
     native.ok("startup", "run")
     assert native.status("web")["pid"] == programs.pid()
+
+
+def test_the_daemon_serves_its_metrics_again(native: lab.Sentinel) -> None:
+    def metrics() -> str | None:
+        found: str | None = native.ok("daemon", "status", "--json").json()["metrics"]
+        return found
+
+    native.ok("daemon", "start", "--metrics", "127.0.0.1:0")
+    native.ok("startup", "end")
+    assert native.daemon_pid() is None
+    native.ok("startup", "run")
+    assert metrics()
+    native.ok("daemon", "stop")  # nobody wants them any more, and nothing else needs it
+    native.ok("startup", "run")
+    assert native.daemon_pid() is None
+
+
+def test_metrics_that_cannot_be_served_leave_a_daemon_without(native: lab.Sentinel, programs: lab.Programs) -> None:
+    native.run("web", "--", *programs.steady())
+    native.ok("daemon", "start", "--metrics", "127.0.0.1:0")
+    native.ok("startup", "end")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        Home(native.home).daemon_metrics.write_text("127.0.0.1:" + str(taken.getsockname()[1]))
+        assert "metrics" in native.ok("startup", "run").err
+    status = native.ok("daemon", "status", "--json").json()
+    assert (status["running"], status["metrics"]) == (True, None)
 
 
 def test_what_cannot_be_started_is_tried_again(native: lab.Sentinel, programs: lab.Programs, tmp_path: Path) -> None:

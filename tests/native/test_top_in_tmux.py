@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ class Screen:
 
     def __init__(self, sentinel: Sentinel, directory: Path) -> None:
         directory.mkdir()
-        self.socket = directory / "tmux"
+        self.short = tempfile.TemporaryDirectory(dir="/tmp")  # the address of a socket has a limit
+        self.socket = Path(self.short.name) / "tmux"
         self.modes = directory / "modes"
         env = {**sentinel.environment({"NO_COLOR": None, "COLUMNS": None}), "LC_ALL": "C.UTF-8", "PS1": "$ "}
         base = ["tmux", "-S", str(self.socket), "-f", "/dev/null", "-u"]
@@ -59,6 +61,7 @@ class Screen:
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], check=False, timeout=lab.WITHIN)
+        self.short.cleanup()
 
 
 @pytest.fixture

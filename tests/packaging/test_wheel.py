@@ -76,7 +76,7 @@ def test_it_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=lab.WITHIN,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -88,7 +88,7 @@ def test_it_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=lab.WITHIN,
         check=True,
     ).stdout.split()
     assert all(path.startswith(str(site)) for path in where), where

@@ -16,7 +16,7 @@ from sentinel.paths import Home
 
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., None])
-DEADLINE = 30.0
+DEADLINE = 240.0
 
 
 def needs_root(test: Test) -> Test:
@@ -44,7 +44,7 @@ def eventually(check: Callable[[], T], within: float = DEADLINE) -> T:
 
 def systemctl(*words: str) -> str:
     scope = [] if os.geteuid() == 0 else ["--user"]
-    done = subprocess.run(["systemctl", *scope, *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["systemctl", *scope, *words], capture_output=True, text=True, check=False, timeout=DEADLINE)
     return done.stdout
 
 

@@ -188,8 +188,8 @@ def test_an_exported_unit_behaves_alike(
     machine.ok(
         *("run", "--name", "odd@name+1", "--backend", "native", "--cwd", str(where), "--nice", "3"),
         *("--limit-nofile", "512", "--stop-signal", "INT", "--stop-timeout", "7", "--restart-policy", "on-failure"),
-        *("--health-cmd", "true", "--", *programs.report("by-sentinel", *arguments)),
-        env={**NASTY, "SECRET": "hush"},
+        *("--health-cmd", "true", "--env", "SECRET=hush", "--", *programs.report("by-sentinel", *arguments)),
+        env=NASTY,
     )
     ours = programs.reported("by-sentinel")
     machine.ok("stop", "odd@name+1")

@@ -106,7 +106,7 @@ def test_the_journal_is_started_anew(there: Sentinel, programs: Programs) -> Non
     pid = programs.pid()
     programs.say(b"before\n")
     eventually(lambda: "before" in there.ok("logs", "w").out)
-    subprocess.run(["systemctl", "restart", "systemd-journald"], check=True, timeout=60)
+    subprocess.run(["systemctl", "restart", "systemd-journald"], check=True, timeout=WITHIN)
     programs.say(b"after\n")
     eventually(lambda: "after" in there.ok("logs", "w").out)
     assert "before" in there.ok("logs", "w").out

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Programs, Sentinel, eventually
+from lab import WITHIN, Programs, Sentinel, eventually
 from systemd_bench import needs_user, systemctl
 
 CASES = {
@@ -61,8 +61,8 @@ def test_the_same_words_arrive(sentinel: Sentinel, programs: Programs, tmp_path:
     ours.parent.mkdir()
     ours.write_text(text(tmp_path / "ours"))
     try:
-        subprocess.run(["systemctl", "--user", "daemon-reload"], check=True, timeout=60)
-        subprocess.run(["systemctl", "--user", "start", name], check=True, timeout=60)
+        subprocess.run(["systemctl", "--user", "daemon-reload"], check=True, timeout=WITHIN)
+        subprocess.run(["systemctl", "--user", "start", name], check=True, timeout=WITHIN)
         sentinel.ok("import", ours, "--start")
         expected = json.loads((tmp_path / "theirs").read_text())
         assert eventually(lambda: json.loads((tmp_path / "ours").read_text())) == expected
@@ -93,8 +93,8 @@ def test_the_same_variables_arrive(sentinel: Sentinel, programs: Programs, tmp_p
     ours.parent.mkdir()
     ours.write_text(text(tmp_path / "ours"))
     try:
-        subprocess.run(["systemctl", "--user", "daemon-reload"], check=True, timeout=60)
-        subprocess.run(["systemctl", "--user", "start", name], check=True, timeout=60)
+        subprocess.run(["systemctl", "--user", "daemon-reload"], check=True, timeout=WITHIN)
+        subprocess.run(["systemctl", "--user", "start", name], check=True, timeout=WITHIN)
         sentinel.ok("import", ours, "--start")
         theirs = json.loads((tmp_path / "theirs").read_text())
         given = eventually(lambda: json.loads((tmp_path / "ours").read_text()))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from systemd_bench import Bench, eventually, systemctl
+from systemd_bench import DEADLINE, Bench, eventually, systemctl
 
 from sentinel.backends.systemd.environment import SYSTEMD_OWN
 from sentinel.backends.systemd.naming import identifier
@@ -114,7 +114,7 @@ def test_stdout_and_stderr_stay_apart_in_the_journal(bench: Bench) -> None:
 
     def lines() -> dict[str, str]:
         command = ["journalctl", "-q", "-o", "json", "-t", identifier("talker", bench.home)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         return {row["MESSAGE"]: row["PRIORITY"] for row in rows}
 

@@ -42,6 +42,17 @@ def test_a_start_by_the_user_counts_anew() -> None:
     assert (r.runtime.restarts, r.runtime.failures, r.runtime.quick_deaths, r.runtime.gave_up) == (0, 0, 0, False)
 
 
+def test_an_engine_that_gave_up_is_believed_once_and_not_after_a_new_start() -> None:
+    r = running()
+    gave_up = Seen(status=Status.FAILED, exits=[Exit(1, code=1, at=NOW)])
+    assert absorb(r, gave_up, NOW)
+    assert r.runtime.gave_up
+    assert not absorb(r, gave_up, NOW)
+    r.wanted_run, r.runtime.gave_up = 2, False  # as `restart` wants it: the old end is still there
+    absorb(r, gave_up, NOW)
+    assert not r.runtime.gave_up
+
+
 def test_a_run_that_a_killed_daemon_started_is_adopted_with_its_exits() -> None:
     r = running(run=7)
     seen = Seen(alive=True, run=8, pid=60, start_time=9.0, started_at=NOW, exits=[Exit(7, signal=9, at=NOW)])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 FAKE = str(Path(__file__).parent / "fake_supervisor.py")
-WITHIN = 60.0
+WITHIN = 240.0
 HEAVY = {
     "rich",
     "psutil",

@@ -7,9 +7,10 @@ import pytest
 from fake_supervisor import view
 
 from sentinel.backends.base import LogLine
-from sentinel.cli import logs, look, text, watch
+from sentinel.cli import events, logs, look, text, watch
 from sentinel.cli.columns import Column, Table
 from sentinel.cli.output import Output, Progress
+from sentinel.events import Event
 from sentinel.supervisor.api import Listing
 
 NAMES = [
@@ -178,6 +179,21 @@ def test_a_frame_of_watch_fits_the_screen(terminal: Terminal, monkeypatch: pytes
     assert len(lines) <= 10
     assert any("more" in line for line in lines)
     assert all(text.width(line.split("\x1b")[0]) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("word", "details", "told"),
+    [
+        ("exited", {"run": 1, "exit_code": 0, "clean": True}, "exited web (exit code 0)"),
+        ("exited", {"run": 1, "clean": None}, "exited web (how is not known)"),
+        ("stopped", {"run": 1, "by": "systemctl"}, "stopped web (by systemctl)"),
+        ("healthy", {}, "healthy web"),
+        ("unhealthy", {"answer": "\x1b[31m"}, "unhealthy web (answer \\x1b[31m)"),
+    ],
+)
+def test_an_event_is_a_sentence(word: str, details: dict[str, object], told: str) -> None:
+    sentence = events.sentence(Event(0.0, word, 1, "web", details))
+    assert sentence.split("  ", 1)[1] == told
 
 
 def test_progress_is_shown_after_a_second_and_cleared(terminal: Terminal) -> None:

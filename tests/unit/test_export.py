@@ -11,7 +11,7 @@ import pytest
 from sentinel.errors import Unsupported
 from sentinel.model import Group, HealthCheck, Limits, Restart, RestartPolicy
 from sentinel.supervisor.export import launchd, procfile, supervisord, systemd
-from sentinel.supervisor.export.job import Job, Options, Show, file_stem
+from sentinel.supervisor.export.job import Job, Options, Show, file_stem, hidden_note
 
 ARGUMENTS = ["a b", "it's", 'say "hi"', "100%", "%(x)s", "$HOME", "\\", "a ; b", "a # b", "größe", "-x", "@y", ""]
 ENV = {"PLAIN": "x", "SPACE": "a b", "QUOTE": 'a"b', "PERCENT": "50%", "SECRET": "hush", "UMLAUT": "größe"}
@@ -27,7 +27,7 @@ def everything() -> Job:
     return job(
         user="www", restart=RestartPolicy(Restart.ON_FAILURE, 2.5, 3), health=HealthCheck("tcp", "localhost:80"),
         limits=Limits(5, "best-effort:3", 512, 1 << 20), startup_timeout=5.0, stop_timeout=7.5, stop_signal="RTMIN+1",
-        group=Group("g", memory_max=1),
+        group=Group("g", memory_max=1), on_failure="mail me",
     )  # fmt: skip
 
 
@@ -35,18 +35,25 @@ def everything() -> Job:
 def test_values_of_variables_are_only_where_the_owner_alone_reads(format: object) -> None:
     made = format.files([job()], FILE)  # type: ignore[attr-defined]
     assert [one.secret for one in made if "hush" in one.text] == [True]
-    for one in format.files([job()], Options(Show.HIDDEN, "user")):  # type: ignore[attr-defined]
+    hidden = job(given=frozenset(["SECRET"]))
+    for one in format.files([hidden], Options(Show.HIDDEN, "user")):  # type: ignore[attr-defined]
         assert "hush" not in one.text
         assert "SECRET" in one.text
     shown = format.files([job()], Options(Show.PLAIN, "user"))  # type: ignore[attr-defined]
     assert "hush" in shown[0].text
 
 
+def test_of_many_variables_those_that_were_given_are_named() -> None:
+    env = {f"V{number}": "x" for number in range(1, 10)}
+    assert hidden_note(job(env=env, given=frozenset(["V8", "V9"]))).endswith(": V8, V9, V1, V2, V3 and 4 more")
+    assert hidden_note(job(env={"B": "1", "A": "2"})).endswith(": A, B")
+
+
 @pytest.mark.parametrize("format", [systemd, launchd, procfile, supervisord])
 def test_what_cannot_be_done_is_named(format: object) -> None:
     one = everything()
     text = format.files([one], FILE)[0].text  # type: ignore[attr-defined]
-    for word in ("health check", "group g"):
+    for word in ("health check", "group g", "on-failure"):
         assert any(word in note for note in one.notes), one.notes
         assert word in text
     if format is not systemd:
@@ -108,7 +115,7 @@ def test_a_line_of_a_procfile_does_what_the_process_did(tmp_path: Path) -> None:
     (tmp_path / variables.name).write_text(variables.text)
     (line,) = [each for each in listing.text.splitlines() if not each.startswith("#")]
     name, _, command = line.partition(": ")
-    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=240)
     assert name == "web"
     assert done.stdout == f"{place}\n{'|'.join(ARGUMENTS)}|{ENV['QUOTE']}a\nb"
     with pytest.raises(Unsupported):

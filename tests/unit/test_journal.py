@@ -14,7 +14,7 @@ from sentinel.backends.base import LogLine
 from sentinel.backends.systemd.journal import Joiner, JournalLog, newest_cursor, parse, position
 from sentinel.errors import BackendError
 
-DEADLINE = 30.0
+DEADLINE = 240.0
 BOTH = ("stdout", "stderr")
 BOOT = "64c7d18ce1b449cc9d5a72a7b1b02e22"
 SOURCE = "3f38960c9c224cb9b4fe68c333b72fe2"

@@ -13,7 +13,7 @@ from sentinel.backends.base import LogLine
 from sentinel.logs.read import FileLog
 from sentinel.logs.rotate import clear, rotate
 
-DEADLINE = 30.0
+DEADLINE = 240.0
 
 
 @pytest.fixture(params=["", "1"], ids=["native", "portable"])

@@ -18,7 +18,7 @@ from sentinel.logs.read import FileLog
 from sentinel.logs.rotate import clear, remove_logs, rename_logs, rotate, settle
 from sentinel.paths import Home
 
-PLENTY = 60.0
+PLENTY = 240.0
 
 
 @pytest.fixture(params=["native", "portable"])

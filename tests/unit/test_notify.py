@@ -12,7 +12,7 @@ from sentinel.notify import notify, watchdog_interval
 @pytest.fixture
 def manager() -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.settimeout(30)
+    listener.settimeout(240)
     return listener
 
 

@@ -136,6 +136,9 @@ class Launchd:
     def _bootstrap(self, domain: str, _: str, file: str) -> tuple[int, str]:
         job = plistlib.loads(Path(file).read_bytes())
         label = f"{domain}/{job['Label']}"
+        session = {"gui": "Aqua", "user": "Background"}.get(domain.partition("/")[0])
+        if session and session != job.get("LimitLoadToSessionType", "Aqua"):
+            return 5, "Bootstrap failed: 5: Input/output error"
         if job["Label"] in self.disabled:
             return 119, "Bootstrap failed: 119: Service is disabled"
         if label in self.loaded:
@@ -203,14 +206,16 @@ def test_over_ssh_there_is_no_gui_domain(monkeypatch: pytest.MonkeyPatch, tmp_pa
     view = on_launchd(monkeypatch, tmp_path, launchd, home="other").install()
     assert view.ok
     assert "login" in view.warnings[0]
-    (target,) = launchd.loaded
+    ((target, job),) = launchd.loaded.items()
+    assert job["LimitLoadToSessionType"] == "Background"
     assert target.startswith("user/501/io.sentinel.")
 
 
 def test_a_launch_daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     daemon = on_launchd(monkeypatch, tmp_path, Launchd(["system"]), scope="system")
     assert daemon.file == Path("/Library/LaunchDaemons/io.sentinel.plist")
-    assert plistlib.loads(daemon.text().encode())["ProcessType"] == "Background"
+    job = plistlib.loads(daemon.text().encode())
+    assert not {"ProcessType", "LimitLoadToSessionType"} & set(job)  # no throttling, and no session
 
 
 def test_what_launchctl_answers_is_translated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

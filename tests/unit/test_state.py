@@ -21,7 +21,7 @@ from sentinel.model import Group, Record, Spec, State
 from sentinel.paths import Home
 from sentinel.state import Store
 
-DEADLINE = 30.0
+DEADLINE = 240.0
 
 
 @pytest.fixture

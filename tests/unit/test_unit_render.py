@@ -1,10 +1,15 @@
 """Rendering of units, their environment files and scripts, and the hooks run by a plain shell."""
 
+import contextlib
+import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import lab
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,7 +61,8 @@ def test_limits_users_and_files(tmp_path: Path) -> None:
     assert (found["Nice"], found["IOSchedulingClass"], found["IOSchedulingPriority"]) == (5, 2, 4)
     assert (found["LimitNOFILE"], found["LimitNOFILESoft"], found["MemoryMax"]) == (99, 99, 1 << 20)
     assert found["StandardOutputFileToAppend"] == "/o"
-    assert found["ExecStartEx"] == [("/bin/sh", ["/bin/sh", "-c", "echo $$"], ["no-env-expand"])]
+    assert found["ExecStartEx"] == [("/bin/sh", ["/bin/sh", "-s"], ["no-env-expand"])]
+    assert "EnvironmentFiles" not in found  # the hooks, which run as root, would get it too
     assert "User" not in rendered(tmp_path, one)
 
 
@@ -91,10 +97,24 @@ def test_the_script_keeps_every_byte(values: dict[str, bytes], word: bytes) -> N
     )
     script = environment.script(env, "/", [sys.executable, "-I", "-S", "-c", code, argument])
     done = subprocess.run(
-        ["/bin/sh", "-s"], input=script, capture_output=True, env={}, check=True, timeout=60
+        ["/bin/sh", "-s"], input=script, capture_output=True, env={}, check=True, timeout=240
     )
     expected = [os.fsencode(argument), *(os.fsencode(f"{k}={v}") for k, v in sorted(env.items()))]
     assert done.stdout.split(b"\0") == expected
+
+
+@pytest.mark.parametrize("shell", [["/bin/sh", "-s"], ["bash", "--posix", "-s"]], ids=["sh", "bash"])
+def test_the_script_keeps_what_shells_have_for_themselves(shell: list[str]) -> None:
+    if shutil.which(shell[0]) is None:
+        lab.skip(f"there is no {shell[0]}")
+    names = "BASHPID EUID IFS LINENO OLDPWD OPTIND PATH PPID PWD RANDOM SECONDS SHELLOPTS UID".split()
+    env = {name: f"/usr/bin:{name}:/bin" for name in names}
+    code = "import json,os;print(json.dumps(dict(os.environ)))"
+    script = environment.script(env, "/", [sys.executable, "-I", "-S", "-c", code])
+    done = subprocess.run(shell, input=script, capture_output=True, env={}, check=True, timeout=60)
+    got = json.loads(done.stdout)
+    assert {name: got.get(name) for name in names} == env
+    assert got.keys() - env.keys() <= {"LC_CTYPE", "SHLVL", "_"}
 
 
 def test_names_that_no_shell_can_set() -> None:
@@ -104,14 +124,27 @@ def test_names_that_no_shell_can_set() -> None:
 
 
 def run(hook: list[str], **env: str) -> int:
-    return subprocess.run(hook, env=env, check=False, timeout=60).returncode
+    return subprocess.run(hook, env=env, check=False, timeout=240).returncode
+
+
+def hook_files(tmp_path: Path) -> exits.Files:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    return exits.files(home, 1)
+
+
+def fill(pipe: int) -> None:
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(pipe, b"!" * size)
 
 
 ENDED = {"INVOCATION_ID": "f" * 32, "SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "7"}
 
 
 def test_a_hook_records_each_end(tmp_path: Path) -> None:
-    where = exits.files(tmp_path, 1)
+    where = hook_files(tmp_path)
     assert exits.read(where) is None
     exits.reset(where)
     assert where.record.stat().st_mode & 0o777 == 0o600
@@ -134,13 +167,47 @@ def test_a_hook_records_each_end(tmp_path: Path) -> None:
     assert found is not None
     assert (found.exit(5, "").signal, found.exit(5, "").reason) == (9, "oom")
     exits.remove(where)
-    assert list(tmp_path.iterdir()) == []
+    assert list(where.record.parent.iterdir()) == []
     assert run(exits.ended_hook(where, counts=False), **ENDED) == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(where.record.parent.iterdir()) == []
+
+
+def test_a_hook_pokes_the_daemon_and_never_waits_for_it(tmp_path: Path) -> None:
+    where = hook_files(tmp_path)
+    exits.reset(where)
+    ended = exits.ended_hook(where, counts=False)
+    assert run(ended, **ENDED) == 0
+    os.mkfifo(where.fifo)
+    assert run(ended, **ENDED) == 0  # nobody reads it
+    fd = os.open(where.fifo, os.O_RDWR | os.O_NONBLOCK)
+    assert run(ended, PATH="/nowhere", **ENDED) == 0
+    assert os.read(fd, 100) == b"1\n"
+    fill(fd)
+    assert run(ended, **ENDED) == 0
+    os.close(fd)
+    assert stat.S_ISFIFO(where.fifo.stat().st_mode)
+    found = exits.read(where)
+    assert found is not None
+    assert found.ends == 4
+
+
+def test_a_restart_after_a_wait_pokes_the_daemon(tmp_path: Path) -> None:
+    where = hook_files(tmp_path)
+    exits.reset(where)
+    os.mkfifo(where.fifo)
+    fd = os.open(where.fifo, os.O_RDWR | os.O_NONBLOCK)
+    begins = exits.begins_hook(where, RestartPolicy(Restart.ALWAYS, delay=0.001))
+    assert run(begins) == 0
+    with pytest.raises(BlockingIOError):
+        os.read(fd, 100)
+    run(exits.ended_hook(where, counts=True), **ENDED)
+    assert run(begins) == 0
+    assert os.read(fd, 100) == b"1\n1\n"
+    os.close(fd)
 
 
 def test_quick_deaths_are_counted_and_given_up(tmp_path: Path) -> None:
-    where = exits.files(tmp_path, 1)
+    where = hook_files(tmp_path)
     exits.reset(where)
     policy = RestartPolicy(Restart.ALWAYS, delay=0.001, max_restarts=2)
     for fails in (1, 2, 3):
@@ -157,7 +224,7 @@ def test_quick_deaths_are_counted_and_given_up(tmp_path: Path) -> None:
 
 
 def test_uptime_forgives(tmp_path: Path) -> None:
-    where = exits.files(tmp_path, 1)
+    where = hook_files(tmp_path)
     exits.reset(where)
     now = float(Path("/proc/uptime").read_text().split()[0])
     for up, fails, quick in ((0.0, 1, 1), (2.0, 2, 0), (0.0, 3, 1), (20.0, 1, 0)):

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 ANSWER_WITHIN = 60.0  # seconds without a word until the keeper counts as stuck; a stop may take longer
+SPAWNS = 64  # that the keeper is asked for at a time
 
 
 class KeeperGone(BackendError):
@@ -128,8 +129,14 @@ class Keeper:
     # the operations
 
     def spawn_many(self, requests: Sequence[SpawnRequest]) -> list[SpawnReply]:
-        """Start each, all at once; the replies are in the order of the requests, and say which failed."""
-        return cast(list[SpawnReply], self._ask("spawn", requests))
+        """Start each; the replies are in the order of the requests, and say which failed.
+
+        Many at a time, and not all: each brings its whole environment, and others want a turn too.
+        """
+        replies: list[dict[str, Any]] = []
+        for begin in range(0, len(requests), SPAWNS):
+            replies += self._ask("spawn", requests[begin : begin + SPAWNS])
+        return cast(list[SpawnReply], replies)
 
     def stop_many(
         self, requests: Sequence[StopRequest], on_reply: Callable[[StopReply], None] | None = None

@@ -1,8 +1,9 @@
 """How exactly the resolved environment, and nothing else, reaches a program.
 
 What systemd's own environment file can hold goes there. It drops or refuses the rest (control bytes, what is
-not UTF-8): then /bin/sh reads a script from its standard input, which the manager opened. So both files are
-0600, also where the program runs as another user.
+not UTF-8), and gives it to the hooks of the unit too, which run as root: not where the program runs as another
+user, who may have written a part of it. Then /bin/sh reads a script from its standard input, which the manager
+opened. So both files are 0600.
 """
 
 import os
@@ -19,6 +20,13 @@ SYSTEMD_OWN = frozenset(
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LOST = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef]")  # by systemd's reader
 _FUNCTION = re.compile(r"BASH_FUNC_\S+(%%|\(\))\Z")
+# A shell gives these another value, or refuses to have them set.
+_SHELLS_OWN = frozenset(
+    (
+        "BASHOPTS BASHPID BASH_VERSINFO EPOCHREALTIME EPOCHSECONDS EUID LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS "
+        "SRANDOM UID"
+    ).split()
+)
 _QUOTED = str.maketrans({char: "\\" + char for char in '"\\`$'})
 
 
@@ -51,17 +59,19 @@ def quoted(text: str) -> bytes:
 def script(env: Mapping[str, str], cwd: str, argv: Sequence[str]) -> bytes:
     """What /bin/sh reads to become `argv`; its last act is to exec, with nothing as standard input.
 
-    Functions that bash exported have names that no shell can set: env(1) does, and they are no secrets.
+    What no shell can set, such as functions that bash exported, env(1) does: all may see it, and it is no secret.
     """
-    lines = [
-        b"export " + name.encode() + b"=" + quoted(value) for name, value in env.items() if _NAME.match(name)
-    ]
-    functions = [f"{name}={value}" for name, value in env.items() if _is_function(name, value)]
-    words = ["env", *functions, *argv] if functions else list(argv)
+    lines = [b"cd " + quoted(cwd) + b" || exit 200", b"unset PWD OLDPWD"]
     lines += [
-        b"cd " + quoted(cwd) + b" || exit 200",
-        b"exec " + b" ".join(map(quoted, words)) + b" </dev/null",
+        b"export " + name.encode() + b"=" + quoted(value)
+        for name, value in env.items()
+        if _NAME.match(name) and name not in _SHELLS_OWN
     ]
+    others = [
+        f"{name}={value}" for name, value in env.items() if name in _SHELLS_OWN or _is_function(name, value)
+    ]
+    words = ["env", *others, *argv] if others else list(argv)
+    lines.append(b"exec " + b" ".join(map(quoted, words)) + b" </dev/null")
     return b"\n".join(lines) + b"\n"
 
 

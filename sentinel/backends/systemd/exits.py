@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from sentinel.model import Exit, RestartPolicy
+from sentinel.paths import Home
 from sentinel.plain import dataclass
 
 DEFAULT_DELAY = 0.1
@@ -18,8 +19,21 @@ LONGEST_DELAY = 30.0
 
 _FORMAT = "%10d %10d %10d %-32s %-16s %-8s %-10s %10d\\n"
 
-# $1 the record, $2 the file that says when the run began (absent: a run that never began is no end)
-_ENDED = f"""umask 077
+# Tell the daemon, if one reads its fifo $fifo. It must not wait here, neither for a reader nor for room in the pipe:
+# that takes dd.
+_POKE = """umask 077
+PATH=/usr/bin:/bin:$PATH
+poke() {
+  [ ! -p "$fifo" ] || dd of="$fifo" oflag=nonblock conv=nocreat,notrunc status=none 2>/dev/null <<END || :
+$id
+END
+}"""
+
+# $1 the record, $2 the file that says when the run began (absent: a run that never began is no end), $3 and $4: whom
+# to tell what
+_ENDED = f"""{_POKE}
+fifo=$3 id=$4
+trap poke EXIT
 read -r ends fails quick rest <"$1" || exit 0
 if [ -n "$2" ]; then
   since=; read -r since rest <"$2"; [ -n "$since" ] || exit 0
@@ -35,14 +49,16 @@ printf '{_FORMAT}' "$ends" "$fails" "$quick" "${{INVOCATION_ID:--}}" "${{SERVICE
 "${{EXIT_CODE:--}}" "${{EXIT_STATUS:--}}" "$ends" 1<>"$1"
 exit 0"""
 
-# $1 the record, $2 when the run began, $3 most restarts or "", then the delays of quick deaths in a row
-_BEGINS = """umask 077
+# $1 the record, $2 when the run began, $3 and $4 as above, $5 most restarts or "", then the delays of quick deaths in
+# a row
+_BEGINS = f"""{_POKE}
 if read -r ends fails quick rest <"$1"; then
-  if [ "$ends" -gt 0 ] && [ -n "$3" ] && [ "$fails" -gt "$3" ]; then exit 1; fi
-  up=$2; shift 3
+  if [ "$ends" -gt 0 ] && [ -n "$5" ] && [ "$fails" -gt "$5" ]; then exit 1; fi
+  up=$2 fifo=$3 id=$4; shift 5
   if [ "$ends" -gt 0 ] && [ "$quick" -gt 0 ] && [ $# -gt 0 ]; then
     [ "$quick" -le $# ] || quick=$#
     shift $((quick - 1)); sleep "$1"
+    poke
   fi
   read -r now rest </proc/uptime
   echo "$now" >"$up"
@@ -80,18 +96,21 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where the hooks of one process write."""
+    """Where the hooks of one process write, and the fifo of the daemon that they tell of it."""
 
+    id: int
     record: Path
     since: Path
     mark: Path
+    fifo: Path
 
     def all(self) -> tuple[Path, ...]:
         return self.record, self.since, self.mark
 
 
-def files(directory: Path, id: int) -> Files:
-    return Files(directory / f"{id}.ends", directory / f"{id}.since", directory / f"{id}.asked")
+def files(home: Home, id: int) -> Files:
+    where = home.exits
+    return Files(id, where / f"{id}.ends", where / f"{id}.since", where / f"{id}.asked", home.daemon_fifo)
 
 
 def signal_number(name: str) -> int | None:
@@ -167,7 +186,8 @@ def remove(where: Files) -> None:
 
 def ended_hook(where: Files, counts: bool) -> list[str]:
     """ExecStopPost=."""
-    return ["/bin/sh", "-c", _ENDED, "sentinel-ended", str(where.record), str(where.since) if counts else ""]
+    since = str(where.since) if counts else ""
+    return ["/bin/sh", "-c", _ENDED, "sentinel-ended", str(where.record), since, *_whom(where)]
 
 
 def begins_hook(where: Files, policy: RestartPolicy) -> list[str]:
@@ -180,9 +200,14 @@ def begins_hook(where: Files, policy: RestartPolicy) -> list[str]:
         "sentinel-begins",
         str(where.record),
         str(where.since),
+        *_whom(where),
         most,
         *(f"{delay:.3f}" for delay in delays(policy.delay)),
     ]
+
+
+def _whom(where: Files) -> tuple[str, str]:
+    return str(where.fifo), str(where.id)
 
 
 def stopping_hook(where: Files) -> list[str]:

@@ -4,8 +4,6 @@ An escaped name holds letters, digits, "_", "." and "\\", never "-" or ":". So t
 before the key of a home in a service's name (in a slice's it would nest), ":" before a hash.
 """
 
-import hashlib
-
 from sentinel.paths import Home, default_home
 
 PREFIX = "sentinel-"
@@ -24,6 +22,8 @@ def escape(name: str) -> str:
     )
     if len(out) <= _LONGEST:
         return out
+    import hashlib
+
     digest = hashlib.sha256(data).hexdigest()[:16]
     return f"{out[: _LONGEST - 20]}:{digest}"
 

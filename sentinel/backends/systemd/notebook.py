@@ -46,7 +46,7 @@ class Notebook:
 
     def hooks(self, record: Record) -> exits.Files:
         """Where its hooks write."""
-        return exits.files(self.home.exits, record.id)
+        return exits.files(self.home, record.id)
 
     def unit(self, record: Record) -> str:
         """The unit that it has, else the one that it will get."""

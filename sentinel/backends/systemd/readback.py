@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sentinel.model import Limits
 
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS = "/sys/fs/cgroup"
 
 
 def notes(pid: int, limits: Limits) -> list[str]:
@@ -50,20 +50,21 @@ def open_files(pid: int) -> int | None:
     return None
 
 
-def cgroup(pid: int) -> Path | None:
+def cgroup(pid: int) -> str | None:
     """The control group's directory: of the unified hierarchy, or of systemd's own beside older ones."""
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape").splitlines()
+        with open(f"/proc/{pid}/cgroup", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
     except OSError:
         return None
-    for prefix, tops in (("0::", ("", "unified")), ("1:name=systemd:", ("systemd",))):
+    for prefix, tops in (("0::", ("", "/unified")), ("1:name=systemd:", ("/systemd",))):
         for line in lines:
             path = line.removeprefix(prefix)
             if path == line or path == "/":
                 continue
             for top in tops:
-                found = _CGROUPS / top / path.lstrip("/")
-                if (found / "cgroup.procs").exists():
+                found = f"{_CGROUPS}{top}{path}"
+                if os.path.exists(f"{found}/cgroup.procs"):
                     return found
     return None
 
@@ -74,21 +75,27 @@ def memory_limited(pid: int, wanted: int) -> bool:
     if directory is None:
         return False
     try:
-        found = (directory / "memory.max").read_text().strip()
+        found = Path(directory, "memory.max").read_text().strip()
     except OSError:
         return False
     return found.isdigit() and int(found) <= wanted
 
 
-def processes(directory: Path) -> list[int]:
+def processes(directory: str) -> list[int]:
     """All in that control group and below it."""
-    out = []
-    for place, _, _ in os.walk(directory):
-        try:
-            out += [int(pid) for pid in Path(place, "cgroup.procs").read_text().split()]
-        except OSError:
-            continue  # it went while we looked
-    return sorted(pid for pid in out if pid > 0)
+    return sorted(pid for pid in _processes(directory) if pid > 0)
+
+
+def _processes(directory: str) -> list[int]:
+    try:
+        with open(f"{directory}/cgroup.procs") as file:
+            out = [int(pid) for pid in file.read().split()]
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False):
+                out += _processes(entry.path)
+    except OSError:
+        return []  # it went while we looked
+    return out
 
 
 def _io_matches(pid: int, wanted: str) -> bool:

@@ -68,16 +68,17 @@ class Seeing:
     def _running(self, record: Record, unit: Unit, note: Note | None, ends: exits.Ends | None) -> Seen:
         seen = Seen(run=note.run if note else record.runtime.run, restarts=ends.ends if ends else None)
         seen.ready = bool(note and note.notify) and unit.active == "active"
+        seen.passing = unit.active != "active"
+        again = bool(ends and ends.ends)
         if unit.active == "activating":
-            again = bool(ends and ends.ends)
-            waiting = unit.sub in WAITING
-            seen.status = Status.BACKOFF if waiting and again else Status.STARTING
-            if waiting and again and ends:
-                seen.restarts = ends.ends - 1
+            seen.status = Status.BACKOFF if unit.sub in WAITING and again else Status.STARTING
         elif unit.active == "deactivating":
             crashed = unit.sub == "stop-post" and not unit.job and bool(note and note.mode != "no")
             seen.status = Status.BACKOFF if crashed else Status.STOPPING
-        if note and ends and ends.ends:
+            again = again and not unit.job  # why it was stopped is known when it has ended
+        if ends and ends.ends and (unit.active == "deactivating" or seen.status is Status.BACKOFF):
+            seen.restarts = ends.ends - 1
+        if note and ends and again:
             self._tell(record.id, seen, note, ends, ends.exit(note.run, ""))
         return seen
 
@@ -88,7 +89,7 @@ class Seeing:
         else:
             end = ends.exit(note.run, note.stop)
             seen.restarts = ends.ends - 1
-            if note.max_restarts is not None and ends.fails > note.max_restarts and _restarts(note, end):
+            if self._gave_up(record, note, ends, end):
                 seen.status = Status.FAILED
             elif not note.stop and self._asked_to_stop(record, unit, note, ends, end):
                 if look.going_down():  # not meant for this process either; told at the next boot
@@ -99,6 +100,12 @@ class Seeing:
                     end.reason = seen.stopped_by = "systemd"
         self._tell(record.id, seen, note, ends, end)
         return seen
+
+    def _gave_up(self, record: Record, note: Note, ends: exits.Ends, end: Exit) -> bool:
+        """It failed once more than it may be restarted, and nobody stopped it."""
+        if note.max_restarts is None or ends.fails <= note.max_restarts or not _restarts(note, end):
+            return False
+        return not note.stop and not exits.was_asked(self._notebook.hooks(record), ends)
 
     def _asked_to_stop(self, record: Record, unit: Unit | None, note: Note, ends: exits.Ends, end: Exit) -> bool:
         """Somebody stopped it who is not sentinel: else it would be running again."""
@@ -175,7 +182,9 @@ def _put(seen: Seen, main: _Main, note: Note | None) -> None:
     """Looked at last, so that a process which is alive here has not added to the ends told with it."""
     if main.pid is not None and identity.alive(main.pid, main.start_time):
         seen.alive, seen.pid, seen.start_time, seen.started_at = True, main.pid, main.start_time, main.started_at
+        seen.passing = False
     elif seen.status is None:  # it ended while we looked
+        seen.passing = True
         seen.status = Status.BACKOFF if note is not None and note.mode != "no" else Status.STOPPING
 
 

@@ -146,7 +146,7 @@ def members(manager: Manager, unit: str, kind: str = "Service") -> list[int]:
     if not found:
         return []
     path = str(found).lstrip("/")
-    return sorted({pid for top in ("", "unified", "systemd") for pid in processes(_CGROUPS / top / path)})
+    return sorted({pid for top in ("", "unified", "systemd") for pid in processes(str(_CGROUPS / top / path))})
 
 
 def _active(unit: Unit) -> bool:

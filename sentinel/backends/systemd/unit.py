@@ -1,7 +1,6 @@
 """A Launch as the properties of a transient unit, and the 0600 files that go with it."""
 
 import os
-import shutil
 import signal
 from functools import cache
 from pathlib import Path
@@ -76,9 +75,10 @@ def render(launch: Launch, place: Place, *, system: bool, inherited: frozenset[s
         ]
     else:
         properties.append(("Type", Value("s", "exec")))
-    if system and launch.account is not None:
-        properties.append(("User", Value("s", launch.account.name)))
-    command, files = _command(launch, place, env)
+    user = launch.account if system else None
+    if user is not None:
+        properties.append(("User", Value("s", user.name)))
+    command, files = _command(launch, place, env, foreign=user is not None)
     lost = [
         f"the variable {name} is not set: systemd has no way to pass one of such a name"
         for name in environment.unsettable(env)
@@ -120,7 +120,8 @@ def _restarting(launch: Launch, place: Place) -> Properties:
     ]
     if waits:
         properties.append(hook("ExecConditionEx", exits.begins_hook(place.hooks, policy)))
-    if policy.mode is not Restart.ALWAYS:  # with it, whatever ends and stays away was stopped by somebody
+    if policy.mode is not Restart.ALWAYS or policy.max_restarts is not None:
+        # with it and no limit, whatever ends and stays away was stopped by somebody
         properties.append(hook("ExecStopEx", exits.stopping_hook(place.hooks)))
     return properties
 
@@ -167,8 +168,9 @@ def _output(launch: Launch, place: Place) -> Properties:
 
 
 def _command(
-    launch: Launch, place: Place, env: dict[str, str]
+    launch: Launch, place: Place, env: dict[str, str], *, foreign: bool
 ) -> tuple[Properties, list[tuple[Path, bytes]]]:
+    """`foreign`: it runs as another user than the unit's hooks do, who must not get at them by its variables."""
     journal = not to_file(launch.record.spec)
     cat = systemd_cat() if journal else None
     if cat is None:
@@ -183,7 +185,7 @@ def _command(
             callable_name(launch),
             *launch.argv[1:],
         ]
-    if environment.fits_file(env) and all(map(environment.expressible, [*argv, launch.cwd])):
+    if not foreign and environment.fits_file(env) and all(map(environment.expressible, [*argv, launch.cwd])):
         properties: Properties = [
             ("ExecStartEx", Value("a(sasas)", [(cat or launch.program, argv, ["no-env-expand"])])),
             ("EnvironmentFiles", Value("a(sb)", [(_literal(place.env), False)])),
@@ -205,12 +207,16 @@ def callable_name(launch: Launch) -> str:
     name = launch.argv[0]
     if "/" in name or not name:
         return launch.program
+    import shutil
+
     found = shutil.which(name, path=launch.env.get("PATH", os.defpath))
     return name if found == launch.program else launch.program
 
 
 @cache
 def systemd_cat() -> str | None:
+    import shutil
+
     return shutil.which("systemd-cat", path="/usr/bin:/bin")
 
 

@@ -16,15 +16,18 @@ from sentinel.backends.native.client import Keeper, KeeperGone
 from sentinel.errors import SentinelError
 from sentinel.model import State
 from sentinel.notify import notify, watchdog_interval
+from sentinel.own_logs import keep_short
 from sentinel.paths import Home
 from sentinel.supervisor import helper, leftovers
 from sentinel.supervisor.context import Context
 from sentinel.supervisor.daemon.logwatch import LogWatch
 from sentinel.supervisor.daemon.memory import MemoryWatch
+from sentinel.supervisor.daemon.passing import Passing
 from sentinel.supervisor.daemon.probes import HealthWatch
 from sentinel.supervisor.reconcile import Report, after_exits, reconcile
 
 TROUBLE = 5.0  # seconds until the next try after something failed (an unreadable state.json, a full disk)
+FULL = 4096  # bytes that any pipe holds: with so many, others may have found no room
 BUSY = 1.0  # seconds until the next look at a process that another command works on
 LONGEST = 60.0  # seconds until the next look while a deadline is ahead: the clock that tells it may be stepped
 
@@ -38,12 +41,13 @@ class Daemon:
         self.health = HealthWatch(self.context, self._help)
         self.memory = MemoryWatch(self.context, self._help)
         self.logs = LogWatch(self.context)
+        self.passing = Passing()
         self._selector = selectors.DefaultSelector()
         self._keeper: Keeper | None = None
         self._ending = False
         self._place: os.stat_result  # of the pid file, which is held open
         self._all = True  # look at every process
-        self._ended: set[int] = set()  # the keeper told that these have ended
+        self._ended: set[int] = set()  # the keeper, or a hook of its unit, told that these have ended
         self._own: set[int] = set()  # pids that this daemon has started itself
         self._unreachable: list[str] = []  # engines that were told to be
         self._due: float | None = None  # epoch: the next back-off, or look after trouble
@@ -101,7 +105,9 @@ class Daemon:
         now = time.time()
         if self._due is not None and not now < self._due <= now + LONGEST + 1.0:  # further off: stepped back
             self._all, self._due = True, None
+        self._ended |= self.passing.due()
         self._guard(self._work)
+        keep_short(self.home.daemon_log, 1, 2)
 
     def _work(self) -> None:
         self._listen()
@@ -157,6 +163,7 @@ class Daemon:
     def _changed(self, report: Report) -> None:
         """The watches look at what is there now."""
         state: State = report.state
+        self.passing.saw(report.seen)
         self.health.update(state)
         self.memory.update(state)
         self.logs.update(state)
@@ -181,7 +188,8 @@ class Daemon:
         """Seconds until the nearest deadline; None: only events."""
         if self._all or self._ended:
             return 0.0 if self._due is None else max(0.0, min(self._due - time.time(), TROUBLE))
-        waits = [w for w in (self.health.wait(), self.memory.wait(), self.logs.wait()) if w is not None]
+        watches = (self.health, self.memory, self.logs, self.passing)
+        waits = [w for w in (watch.wait() for watch in watches) if w is not None]
         if self._due is not None:
             waits.append(min(max(0.0, self._due - time.time()), LONGEST))
         if (interval := watchdog_interval()) is not None:
@@ -263,11 +271,13 @@ class Daemon:
         self._selector.register(fd, selectors.EVENT_READ, lambda: self._poked(fd))
 
     def _poked(self, fd: int) -> None:
-        try:
-            os.read(fd, 65536)
-        except BlockingIOError:
-            pass
-        self._all = True
+        """A command pokes with "!"; a hook of a unit with the id, in a line."""
+        with suppress(BlockingIOError):
+            poke = os.read(fd, 65536)
+            ids = {int(word) for word in poke.split() if word.isdigit()}
+            self.passing.told(ids)
+            self._ended |= ids
+            self._all |= b"!" in poke or len(poke) >= FULL
 
     def _probed(self) -> None:
         self.health.take_results()

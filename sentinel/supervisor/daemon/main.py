@@ -40,19 +40,28 @@ def run(home: Home, report: int | None = None, metrics: str | None = None) -> No
 
     home.prepare()
     with _only_one(home) as fd, _metrics(home, metrics) as where:
-        _introduce(fd, where)
         daemon = Daemon(home)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.end())
         signal.signal(signal.SIGHUP, signal.SIG_IGN if report is not None else lambda *_: daemon.end())
+        _introduce(fd, where)  # who reads it may send a signal
         daemon.open()
         try:
             notify("READY=1")
             _say(report, "ready")
+            _warm_up()
             daemon.loop()
         finally:
             notify("STOPPING=1")
             daemon.close()
+
+
+def _warm_up() -> None:
+    """Have at hand what a restart needs: the first crash shall not wait for imports."""
+    from sentinel import accounts, command, environment
+    from sentinel.supervisor import hooks
+
+    del accounts, command, environment, hooks
 
 
 def _say(fd: int | None, text: str) -> None:

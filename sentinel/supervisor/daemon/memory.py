@@ -43,7 +43,7 @@ class MemoryWatch:
         from sentinel.usage import sample
 
         self._due = time.monotonic() + INTERVAL
-        state = self._context.store.read()
+        state = self._context.store.read(cached=True)
         records = [state.processes[i] for i in self._limits if i in state.processes]
         used = sample(self._context.engine("native").pids(records))
         over = [i for i, limit in self._limits.items() if i in used and used[i][1] > limit]

@@ -102,7 +102,7 @@ class HealthWatch:
 
     def _write(self, id: int, news: tuple[Health, int, str, bool]) -> None:
         incarnation = _incarnation(self._records[id])
-        with self._context.store.change(durable=False) as state:
+        with self._context.store.change(durable=False, only=[id]) as state:
             record = state.processes.get(id)
             if record is None or _incarnation(record) != incarnation:
                 return

@@ -12,12 +12,12 @@ from sentinel.supervisor.doctor.check import Check, Subject, command, listed, ok
 
 
 def daemon(subject: Subject) -> Iterator[Check]:
-    """Restarts of native processes and all health checks are its work."""
+    """Restarts of native processes, all health checks and hooks are its work."""
     found = daemon_client.read_pid_file(subject.home)
     needy = [record.name for backend in ("native", "systemd") for record in subject.wanted(backend) if _needs(record)]
     if found is None:
         if needy:
-            what = f"it does not run: between commands, nothing restarts or checks {listed(needy)}"
+            what = f"it does not run: between commands, nothing looks after {listed(needy)}"
             yield warning("daemon", what, "sentinel daemon start")
         else:
             yield skipped("daemon", "it does not run, and nothing needs it")
@@ -36,7 +36,8 @@ def daemon(subject: Subject) -> Iterator[Check]:
 
 def _needs(record: Record) -> bool:
     spec = record.spec
-    return spec.health is not None or (record.backend == "native" and spec.restart.mode is not Restart.NO)
+    restarts = record.backend == "native" and spec.restart.mode is not Restart.NO
+    return restarts or spec.health is not None or spec.on_failure is not None
 
 
 def stopped(pid: int) -> bool:

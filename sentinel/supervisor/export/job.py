@@ -7,6 +7,8 @@ from pathlib import Path
 from sentinel.model import Group, HealthCheck, Limits, Restart, RestartPolicy
 from sentinel.plain import dataclass, field
 
+NAMES = 5  # of variables that a note tells
+
 
 class Show(Enum):
     """What becomes of the values of variables, among which secrets may be."""
@@ -26,6 +28,7 @@ class Job:
     cwd: str
     user: str | None = None  # None: as whoever runs the supervisor
     env: dict[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()  # names of the variables that somebody gave to it or to its group
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     limits: Limits = field(default_factory=Limits)
     health: HealthCheck | None = None
@@ -34,6 +37,7 @@ class Job:
     stop_timeout: float = 10.0
     stop_signal: str = "TERM"
     group: Group | None = None
+    on_failure: str | None = None
     managed: bool = True  # false: sentinel does not run it
     to_files: bool = False  # where its output went
     notes: list[str] = field(default_factory=list)
@@ -66,11 +70,12 @@ def file_stem(name: str) -> str:
     return name if len(name) <= 200 and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) else escape(name)
 
 
-
 def note_common(job: Job, *, format: str) -> None:
     """What none of the formats has."""
     if job.health is not None:
         job.note(f"dropped: the health check ({job.health.kind} {job.health.target}); {format} has none")
+    if job.on_failure is not None:
+        job.note(f"dropped: --on-failure; {format} has no such hook")
     if job.group is not None:
         limits = (job.group.memory_max, job.group.cpu_quota, job.group.tasks_max)
         if limits != (None, None, None):
@@ -89,5 +94,8 @@ def note_limits(job: Job, *have: str, format: str) -> None:
 
 
 def hidden_note(job: Job) -> str:
-    names = ", ".join(sorted(job.env))
-    return f"left out: the values of its variables (--output or --show-env has them): {names}"
+    """The variables that were given lead: the rest is what some shell had."""
+    names = sorted(job.env, key=lambda name: (name not in job.given, name))
+    told, more = names[:NAMES], len(names) - NAMES
+    rest = f" and {more} more" if more > 0 else ""
+    return f"left out: the values of its variables (--output or --show-env has them): {', '.join(told)}{rest}"

@@ -75,6 +75,7 @@ def _job(context: Context, id: int) -> Job:
     record = state.processes[id]
     launch = prepare(context, state, record, 1)
     spec = record.spec
+    group = state.groups.get(spec.group) if spec.group else None
     return Job(
         name=record.name,
         program=launch.program,
@@ -82,6 +83,7 @@ def _job(context: Context, id: int) -> Job:
         cwd=launch.cwd,
         user=launch.account.name if launch.account else None,
         env=launch.env,
+        given=frozenset([*spec.env, *spec.ports, *(group.env if group else ())]),
         restart=spec.restart,
         limits=spec.limits,
         health=spec.health,
@@ -90,7 +92,8 @@ def _job(context: Context, id: int) -> Job:
         stop_timeout=spec.stop_timeout,
         stop_signal=spec.stop_signal,
         to_files=record.backend == "native" or spec.logs.kind == "file",
-        group=state.groups.get(spec.group) if spec.group else None,
+        group=group,
+        on_failure=spec.on_failure,
     )
 
 

@@ -71,21 +71,25 @@ def comes_back(record: Record) -> bool:
 
 
 def needs_daemon(records: Iterable[Record]) -> bool:
-    """Restarts, memory limits and log rotation of native processes, and all health checks, are the daemon's."""
+    """Restarts, memory limits and log rotation of native processes, all health checks and hooks are the daemon's."""
     wanted = [r for r in records if r.desired is Desired.RUNNING]
-    return any(r.backend == "native" or r.spec.health is not None for r in wanted)
+    return any(r.backend == "native" or r.spec.health is not None or r.spec.on_failure is not None for r in wanted)
 
 
 def _start_daemon(context: Context, wanted: list[Record], outcome: Outcome) -> None:
     from sentinel.supervisor import daemon_client
 
+    metrics = daemon_client.wanted_metrics(context.home)
     failed = {done.id for done in outcome.done if done.error is not None}
-    if not needs_daemon(wanted) and not any(r.id in failed and _is_tried_again(r) for r in wanted):
-        return
-    try:
-        daemon_client.start(context.home)
-    except SentinelError as error:
-        outcome.warnings.append(str(error))
+    needed = needs_daemon(wanted) or any(r.id in failed and _is_tried_again(r) for r in wanted)
+    for where in (metrics, None) if metrics else (None,):
+        if where is None and not needed:
+            return
+        try:
+            daemon_client.start(context.home, metrics=where)
+            return
+        except SentinelError as error:
+            outcome.warnings.append(str(error))
 
 
 def _is_tried_again(record: Record) -> bool:

@@ -69,6 +69,9 @@ class OnLaunchd:
         self.file = Path(base) / f"{self.label}.plist"
 
     def text(self) -> str:
+        return self._text(self._domains()[0])
+
+    def _text(self, domain: str) -> str:
         # `--stay`: launchd tells a job of a shutdown by SIGTERM, and there is no ExecStop=
         log = str(self._entry.home.logs / ".startup.log")
         job = {
@@ -80,28 +83,31 @@ class OnLaunchd:
             "KeepAlive": False,
             "AbandonProcessGroup": True,
             "ExitTimeOut": _END,
-            "ProcessType": "Background" if self.scope == "system" else "Standard",
             "StandardOutPath": log,
             "StandardErrorPath": log,
+            # an agent is for the session of the console (Aqua) unless it says otherwise
+            **({"LimitLoadToSessionType": "Background"} if domain.startswith("user/") else {}),
         }
         return plist(job)
 
     def install(self) -> StartupView:
-        text = self.text()
+        self.text()  # what cannot be told to launchd is refused before anything happens
         self._entry.home.prepare()
         if self.file.exists():
             self._boot_out()
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.file, text.encode(), mode=0o644)
-        except OSError as error:
-            raise BackendError(f"cannot write {self.file}: {reason(error)}", "check its permissions") from error
         domain = self._boot_in()
         view = self.status()
         view.warnings += doubts(self._entry.words)
         if domain.startswith("user/"):
             view.warnings.append("nobody is logged in on the console: it starts with your next login")
         return view
+
+    def _write(self, domain: str) -> None:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.file, self._text(domain).encode(), mode=0o644)
+        except OSError as error:
+            raise BackendError(f"cannot write {self.file}: {reason(error)}", "check its permissions") from error
 
     def uninstall(self) -> StartupView:
         there = self.file.exists()
@@ -127,7 +133,7 @@ class OnLaunchd:
         try:
             found = plistlib.loads(self.file.read_bytes())
             wanted = plistlib.loads(self.text().encode())
-            same = {**found, "EnvironmentVariables": {}} == {**wanted, "EnvironmentVariables": {}}
+            same = _lasting(found) == _lasting(wanted)
             called = str(found["ProgramArguments"][0])
             home = found.get("EnvironmentVariables", {}).get("SENTINEL_HOME")
         except (OSError, ValueError, KeyError, IndexError, TypeError, ExpatError, plistlib.InvalidFileException):
@@ -160,6 +166,7 @@ class OnLaunchd:
         """The domain that took it."""
         answer = (0, "")
         for domain in self._domains():
+            self._write(domain)
             self._run(["enable", f"{domain}/{self.label}"])
             answer = self._run(["bootstrap", domain, str(self.file)])
             if answer[0] == 0 or (answer[0] in _LOADED and self._print(f"{domain}/{self.label}") == 0):
@@ -173,6 +180,11 @@ class OnLaunchd:
             status, output = self._run(["bootout", f"{domain}/{self.label}"])
             if status not in (0, *_GONE, 36, 112, 125):
                 raise translated("take away", status, output)
+
+
+def _lasting(job: dict[str, object]) -> dict[str, object]:
+    """Without what depends on who installs it, and from where."""
+    return {key: value for key, value in job.items() if key not in ("EnvironmentVariables", "LimitLoadToSessionType")}
 
 
 _OFF = ("disabled", "true")  # as later and earlier versions of macOS print it

@@ -13,6 +13,7 @@ import time
 import sentinel
 from sentinel import faultpoints
 from sentinel.errors import BackendError
+from sentinel.own_logs import keep_short
 from sentinel.paths import Home
 
 KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -88,6 +89,7 @@ def _launch(home: Home, lock: int, deadline: float) -> None:
 
 
 def _stdio(home: Home) -> list[tuple[int, int, str, int, int]]:
+    keep_short(home.keeper_log)
     log = os.fspath(home.keeper_log)
     return [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
