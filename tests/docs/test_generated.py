@@ -83,6 +83,25 @@ def test_the_documented_keys_are_those_that_are_printed(facts: dict[str, tuple[s
         assert list(facts[command][1]) == list(keys), command
 
 
+def test_each_promise_names_the_tests_that_hold_it() -> None:
+    """And they are among those that CI runs."""
+    import re
+
+    table = (ROOT / "README.md").read_text().partition("## The promises")[2].partition("\n## ")[0]
+    promises = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    kept = (ROOT / "SECURITY.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
+    promises += [paragraph for paragraph in kept.split("\n\n") if paragraph.strip()]
+    assert len(promises) > 20
+    run = (ROOT / ".ci/run").read_text()
+    for promise in promises:
+        tests = re.findall(r"\]\((tests/[\w/.]+)\)", promise)
+        assert tests, promise
+        for path in tests:
+            found = ROOT / path
+            is_test = found.is_dir() or (found.name.startswith("test_") and "def test_" in found.read_text())
+            assert is_test or path in run, path
+
+
 def test_links_between_the_pages_lead_somewhere() -> None:
     import re
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 import lab
 import pytest
 from faultlab import CRASHED, REFUSED, House
+
+from sentinel.model import Restart, RestartPolicy
 
 Mount = Callable[..., None]
 
@@ -106,17 +109,40 @@ def test_a_read_only_file_system(mounted: House, mount: Mount) -> None:
     assert house.only_copy("w") != pid
 
 
-def test_a_home_that_is_removed(house: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize("new_one", [False, True], ids=["gone", "there is a new one"])
+def test_a_home_that_is_removed(house: House, tmp_path: Path, new_one: bool) -> None:
+    """Its daemon ends, what ran runs on, and neither it nor its keeper meddles with a new home of the same path."""
     house.run("w")
+    house.run("other", restart=RestartPolicy(Restart.NO))
     daemon = house.daemon_up()
     pid = house.restarted_by_the_daemon("w")
+    other, keeper = house.only_copy("other"), house.keeper_pid()
     house.root.rename(tmp_path / "gone")  # at one blow: nothing is made in it while it is taken apart
     shutil.rmtree(tmp_path / "gone")
-    os.kill(pid, signal.SIGKILL)  # nobody else can: what the home knew is gone
+    if new_one:
+        house.run("new")  # has the same id as w had
+    os.kill(other, signal.SIGKILL)  # which the daemon is told of
     assert daemon.wait(lab.WITHIN) == 0
-    new = house.run("new")
-    assert house.view("new").pid == new
-    assert not house.copies("w")
+    if not new_one:
+        house.run("new")
+    assert house.copies("w") == [pid]
+    assert _doubtful(house) == [f"pid {pid} was started"]
+    os.kill(pid, signal.SIGTERM)  # as the doctor says
+    gc.collect()  # our own connections to that keeper
+    lab.eventually(lambda: lab.gone(pid, keeper))
+    assert _doubtful(house) == []
+    assert len(house.starts("new")) == 1
+    house.only_copy("new")
+    assert house.exits("new") == []
+    house.supervisor.restart(["new"])
+    house.only_copy("new")
+    house.check_no_leaks()
+
+
+def _doubtful(house: House) -> list[str]:
+    """What the doctor says of processes that run, in short."""
+    checks = [check for check in house.supervisor.doctor() if check.name == "processes" and check.status != "ok"]
+    return [" ".join(check.message.split()[:4]) for check in checks]
 
 
 def test_hardly_any_descriptors_for_a_command(house: House) -> None:
@@ -199,13 +225,70 @@ def test_no_processes_left(tmp_path: Path) -> None:
     assert not lab.end_everything(tmp_path, set())
 
 
-def test_the_oom_killer_takes_a_process(house: House) -> None:
-    """SIGKILL from outside to the main process, while children of it live: all of the tree ends before a restart."""
-    script = '/bin/sh -c "echo \\$\\$ >>$0; sleep 1000" $0 & echo $$ >>"$0"; wait'
-    first = house.run("w", ["/bin/sh", "-c", script, str(house.marks / "w.starts")])
-    old = lab.eventually(lambda: house.starts("w") if len(house.starts("w")) == 2 else [])
+@pytest.fixture
+def little_memory(tmp_path: Path) -> Iterator[Path | None]:
+    """A control group with room for 32 MB; None: no memory controller can be used here."""
+    root = Path("/sys/fs/cgroup")
+    old = (root / "memory/memory.limit_in_bytes").exists()
+    group = root / ("memory" if old else "") / f"sentinel-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        if old:
+            limits = ["memory.limit_in_bytes"]
+            limits += ["memory.memsw.limit_in_bytes"] if (group / "memory.memsw.limit_in_bytes").exists() else []
+        else:
+            limits = ["memory.max", *(["memory.swap.max"] if (group / "memory.swap.max").exists() else [])]
+        for limit in limits:
+            (group / limit).write_text("0" if "swap.max" in limit else str(32 << 20))
+    except OSError as error:
+        print(f"no memory controller: {error}")
+        yield None
+    else:
+        yield group
+    if group.exists():
+        lab.eventually(lambda: group.rmdir() or True)
+
+
+def _oom_kills(group: Path) -> int:
+    told = next(path for name in ("memory.oom_control", "memory.events") if (path := group / name).exists())
+    counts = dict(line.split() for line in told.read_text().splitlines())
+    return int(counts["oom_kill"])
+
+
+EATER = """import os, sys, time
+if sys.argv[2]:
+    open(sys.argv[2] + "/cgroup.procs", "w").write(str(os.getpid()))
+if os.fork() == 0:  # of the tree, and not hungry
+    open(sys.argv[1] + ".new", "w").write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    while True: os.read(os.pipe()[0], 1)
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+print(os.getpid(), file=open(sys.argv[3], "a"), flush=True)
+if len(open(sys.argv[3]).readlines()) == 1:
+    while not os.path.exists(sys.argv[1] + ".eat"): time.sleep(0.01)
+    food = []
+    while sys.argv[2]: food.append(bytearray(os.urandom(1 << 20)))
+os.read(os.pipe()[0], 1)
+"""
+
+
+def test_the_oom_killer_takes_a_process(house: House, little_memory: Path | None) -> None:
+    """The main process, while a child of it lives: how it ended is told, its tree ends, and it runs again, once.
+
+    By the kernel's own hand where a control group of ours can be made; else with the signal that it sends.
+    """
+    child, starts = house.marks / "child", house.marks / "w.starts"
+    first = house.run("w", [sys.executable, "-ISc", EATER, str(child), str(little_memory or ""), str(starts)])
+    lab.eventually(lambda: house.starts("w") == [first])
+    old = int(child.read_text())
     house.daemon_up()
-    os.kill(first, signal.SIGKILL)
-    lab.eventually(lambda: lab.gone(*old))
-    lab.eventually(lambda: len(house.copies("w")) == 2)
+    child.with_name("child.eat").touch()
+    if little_memory is None:
+        os.kill(first, signal.SIGKILL)
+    lab.eventually(lambda: lab.gone(first, old))
+    if little_memory is not None:
+        assert _oom_kills(little_memory) == 1
+    lab.eventually(lambda: len(house.starts("w")) == 2)
+    house.only_copy("w")
     lab.eventually(lambda: house.exits("w") == [{"run": 1, "exit_signal": 9, "clean": False}])
+    house.supervisor.delete(["w"])

@@ -21,6 +21,10 @@ COMMANDS: dict[str, Work] = {
     "startall": lambda s: s.start_all(),
     "restartall": lambda s: s.restart_all(),
     "group add": lambda s: s.group_add("g", ["w"], restart=True),
+    "group start": lambda s: s.group_start("g"),
+    "group stop": lambda s: s.group_stop("g"),
+    "group restart": lambda s: s.group_restart("g"),
+    "group remove": lambda s: s.group_remove("g", ["w"]),
     "group delete": lambda s: s.group_delete("g", with_processes=True),
     "logs --clear": lambda s: s.log_clear(["w"]),
 }

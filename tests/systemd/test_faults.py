@@ -270,3 +270,19 @@ def test_what_could_not_be_started_at_boot_is_tried_again(
     programs.starts(2)  # by the daemon, whose turn it is
     one_copy(there, programs)
     assert there.status("once")["status"] == "failed"
+
+
+def test_two_ends_of_one_run_while_the_clock_goes_back(there: Sentinel, programs: Programs) -> None:
+    """systemd restarts it within a run; the second end is an hour before the first, by the clock."""
+    there.ok("run", "--name", "w", "--restart", "--", *programs.crashes("3"))
+    os.kill(programs.starts(1)[0], signal.SIGKILL)
+    there.until("w", status="running", pid=programs.starts(2)[-1], restarts=1, exit_signal=9)
+    programs.pull()
+    pid = programs.starts(3)[-1]
+    record = there.home / "exits/1.ends"
+    then = record.stat().st_mtime - 3600
+    os.utime(record, (then, then))
+    there.until("w", status="running", pid=pid, restarts=2, exit_code=3)
+    told = [json.loads(line) for line in there.ok("events", "w", "--json").out.splitlines()]
+    ends = [(each.get("exit_signal"), each.get("exit_code")) for each in told if each["event"] == "exited"]
+    assert ends == [(9, None), (None, 3)], told

@@ -45,6 +45,7 @@ class Daemon:
         self._selector = selectors.DefaultSelector()
         self._keeper: Keeper | None = None
         self._ending = False
+        self._place: os.stat_result  # of the pid file, which is held open
         self._all = True  # look at every process
         self._ended: set[int] = set()  # the keeper, or a hook of its unit, told that these have ended
         self._own: set[int] = set()  # pids that this daemon has started itself
@@ -63,6 +64,7 @@ class Daemon:
             SentinelError: the home can't be used.
         """
         leftovers.sweep(self.home, self.context.store.read())
+        self._place = os.stat(self.home.daemon_pid)
         self._open_wakeup()
         self._open_fifo()
         self._selector.register(self.health.fileno(), selectors.EVENT_READ, self._probed)
@@ -74,10 +76,16 @@ class Daemon:
         if self._keeper is not None:
             self._keeper.close()
         self._selector.close()
+        with suppress(OSError):
+            if self._is_at_home():
+                os.unlink(self.home.daemon_fifo)
+
+    def _is_at_home(self) -> bool:
+        """Whether the home is still the one that this daemon began in, whose lock it holds."""
         try:
-            os.unlink(self.home.daemon_fifo)
+            return os.path.samestat(os.stat(self.home.daemon_pid), self._place)
         except OSError:
-            pass
+            return False
 
     def loop(self) -> None:
         """Until a signal asks for the end."""
@@ -86,8 +94,8 @@ class Daemon:
             timeout = self._timeout()
             for key, _ in self._selector.select(timeout):
                 self._guard(key.data)
-            if not self.home.run.is_dir():
-                say(f"{self.home.run} is gone: ending")
+            if not self._is_at_home():
+                say(f"{self.home.root} was removed: ending")
                 return
             self._ping()
 

@@ -13,36 +13,62 @@ def processes(subject: Subject) -> Iterator[Check]:
     if not subject.readable:
         yield skipped("processes", "state.json cannot be read")
         return
-    unknown = {**_marked(subject), **_kept(subject)}
+    marked, kept = _marked(subject), _kept(subject)
+    known = subject.state.processes
+    unknown = {id: pids[0] for id, pids in marked.items() if id not in known}
+    unknown |= {id: pids[0] for id, pids in (kept or {}).items() if id not in known and pids}
     for id, pid in sorted(unknown.items()):
         what = f"pid {pid} was started as process {id}, which state.json does not know"
         yield problem("processes", what, command("kill", pid))
-    if not unknown:
+    strays = _strays(subject, marked, kept)
+    for pid in strays:
+        what = f"pid {pid} was started by a sentinel of this home that knows nothing of it any more (was it removed?)"
+        yield problem("processes", what, command("kill", pid))
+    if not unknown and not strays:
         yield ok("processes", "every process that runs is known")
 
 
-def _kept(subject: Subject) -> dict[int, int]:
+def _strays(subject: Subject, marked: dict[int, list[int]], kept: dict[int, list[int]] | None) -> list[int]:
+    """Sessions that were begun as processes which state.json knows, of which the keeper has another: looked at twice,
+    since what begins or ends meanwhile is none."""
+    again = _kept(subject) if kept is not None else None
+    if kept is None or again is None:
+        return []
+    mine = {pid for pids in (*kept.values(), *again.values()) for pid in pids}
+    here = {id: pids for id, pids in marked.items() if kept.get(id) and kept.get(id) == again.get(id)}
+    return sorted(pid for pids in here.values() for pid in pids if pid not in mine and _leads(pid))
+
+
+def _leads(pid: int) -> bool:
+    """Whether it is, still, the first of its session, as each main process is."""
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
+
+
+def _kept(subject: Subject) -> dict[int, list[int]] | None:
+    """What the keeper has: the trees by id. None: nobody can tell."""
     from sentinel.backends.native.client import Keeper, pid_of_keeper
 
     try:
         pid = pid_of_keeper(subject.home)
         if pid is not None and stopped(pid):
-            return {}
+            return None
         keeper = Keeper.connect(subject.home, start=False)
         if keeper is None:
-            return {}
+            return None
         with keeper:
-            told = keeper.tell()
+            return keeper.pids(keeper.tell())
     except BackendError:
-        return {}  # told by the check of the keeper
-    return {id: one["pid"] for id, one in told.items() if id not in subject.state.processes and not one["ended"]}
+        return None  # told by the check of the keeper
 
 
-def _marked(subject: Subject) -> dict[int, int]:
-    """From the environments of all processes: id -> the lowest pid."""
+def _marked(subject: Subject) -> dict[int, list[int]]:
+    """From the environments of all processes: id -> its pids, the lowest first."""
     from sentinel.backends.native.keeper.system import marker_of
 
-    found: dict[int, int] = {}
+    found: dict[int, list[int]] = {}
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
     except OSError:
@@ -50,8 +76,8 @@ def _marked(subject: Subject) -> dict[int, int]:
     for pid in pids:
         key, _, rest = marker_of(pid).partition(":")
         id = rest.partition(":")[0]
-        if key == subject.home.key and id.isdecimal() and int(id) not in subject.state.processes:
-            found.setdefault(int(id), pid)
+        if key == subject.home.key and id.isdecimal():
+            found.setdefault(int(id), []).append(pid)
     return found
 
 

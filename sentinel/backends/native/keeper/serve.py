@@ -12,6 +12,7 @@ from . import handover, notify, system
 from .clients import Clients
 from .launch import Launcher, line_of
 from .operations import spawn
+from .place import Place
 from .process import Death, Process, death, exit_record
 from .records import Journal, has_exit, read_journal, write_exit
 from .stop import Ending
@@ -33,6 +34,7 @@ class Keeper:
         self.lock = lock
         self.successor: tuple[str, str, str] | None = None  # python, path and version of a newer keeper
         self.root = root
+        self.place = Place(root, lock)
         self.exits = f"{root}/exits"
         self.socket_path = f"{root}/run/keeper.sock"
         self.processes: dict[int, Process] = {}
@@ -115,7 +117,9 @@ class Keeper:
         return True
 
     def _finished(self) -> bool:
-        if self.processes or self.clients.connections or self.unsaved or not self.launcher.idle():
+        if self.processes or self.clients.connections or not self.launcher.idle():
+            return False
+        if self.unsaved and self.place.is_there():
             return False
         if self._strays_at:
             return False
@@ -123,7 +127,7 @@ class Keeper:
 
     def _close(self) -> None:
         """A client that comes just now finds the connection closed, and starts another keeper."""
-        for path in (self.socket_path, self.journal.path):
+        for path in (self.socket_path, self.journal.path) if self.place.is_ours() else ():
             try:
                 os.unlink(path)
             except OSError:
@@ -316,6 +320,8 @@ class Keeper:
 
     def rewrite_journal(self) -> None:
         """Without the runs that ended. Not while a child may be about to write into it."""
+        if not self.place.is_ours():
+            return
         try:
             self.journal.open([line_of(process) for process in self.processes.values()])
         except OSError as error:
@@ -324,7 +330,9 @@ class Keeper:
     def _save(self, records: list[dict[str, object]]) -> None:
         """Write exit records; what can't be written now is kept, told and tried again."""
         records = self.unsaved + records
-        self.unsaved = [record for record in records if not write_exit(self.exits, record)]
+        if self.place.is_there():
+            records = [record for record in records if not write_exit(self.exits, record)]
+        self.unsaved = records
         if self.unsaved:
             self._retry_at = time.monotonic() + RETRY
 
