@@ -44,3 +44,15 @@ def test_what_was_deleted_is_forgotten(clock: list[float]) -> None:
     assert watched.wait() is None
     clock[0] += 100
     assert watched.due() == set()
+
+
+def test_looks_at_others_do_not_put_it_off(clock: list[float]) -> None:
+    """Such as those at a process that crashes again and again."""
+    watched = passing.Passing()
+    watched.saw({1: ON_ITS_WAY}, {1, 2})
+    clock[0] += 100
+    assert watched.due() == {1}
+    watched.saw({1: ON_ITS_WAY}, {1, 2})
+    clock[0] += passing.LATEST / 2
+    watched.saw({2: THERE}, {1, 2})
+    assert watched.wait() == pytest.approx(passing.LATEST / 2)

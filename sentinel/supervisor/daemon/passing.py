@@ -31,7 +31,11 @@ class Passing:
             else:
                 self._since.pop(id, None)
         waits = [min(max(now - since, SOONEST), LATEST) for since in self._since.values()]
-        self._next = now + min(waits) if waits else None
+        soonest = now + min(waits, default=0.0)
+        if not waits:
+            self._next = None
+        elif self._next is None or soonest < self._next:  # a look at others puts none off
+            self._next = soonest
 
     def due(self) -> set[int]:
         """Those to look at now."""
