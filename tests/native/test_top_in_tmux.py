@@ -21,7 +21,9 @@ class Screen:
         self.short = tempfile.TemporaryDirectory(dir="/tmp")  # the address of a socket has a limit
         self.socket = Path(self.short.name) / "tmux"
         self.modes = directory / "modes"
-        env = {**sentinel.environment({"NO_COLOR": None, "COLUMNS": None}), "LC_ALL": "C.UTF-8", "PS1": "$ "}
+        foreign = dict.fromkeys(("NO_COLOR", "COLUMNS", "LINES", "ENV", "TMUX", "TMUX_PANE"))
+        ours = {"LC_ALL": "C.UTF-8", "PS1": "$ ", "SHELL": "/bin/sh"}  # tmux has that one start the command
+        env = sentinel.environment({**foreign, **ours})
         base = ["tmux", "-S", str(self.socket), "-f", "/dev/null", "-u"]
         new = ["new-session", "-d", "-x", "80", "-y", "24", "/bin/sh"]
         subprocess.run([*base, *new], env=env, cwd=directory, check=True, timeout=lab.WITHIN)
