@@ -22,10 +22,9 @@ class Screen:
         self.socket = Path(self.short.name) / "tmux"
         self.modes = directory / "modes"
         foreign = dict.fromkeys(("NO_COLOR", "COLUMNS", "LINES", "ENV", "TMUX", "TMUX_PANE"))
-        ours = {"LC_ALL": "C.UTF-8", "PS1": "$ ", "SHELL": "/bin/sh"}  # tmux has that one start the command
-        env = sentinel.environment({**foreign, **ours})
+        env = sentinel.environment({**foreign, "LC_ALL": "C.UTF-8", "PS1": "$ "})
         base = ["tmux", "-S", str(self.socket), "-f", "/dev/null", "-u"]
-        new = ["new-session", "-d", "-x", "80", "-y", "24", "/bin/sh"]
+        new = ["new-session", "-d", "-x", "80", "-y", "24", "/bin/sh", "-i"]  # several words: not by a shell
         subprocess.run([*base, *new], env=env, cwd=directory, check=True, timeout=lab.WITHIN)
 
     def tmux(self, *words: str) -> str:
