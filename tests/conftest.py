@@ -150,7 +150,7 @@ def _no_settings_of_the_developer() -> None:
     for key in [each for each in os.environ if each.startswith("SENTINEL_")]:
         if key not in ("SENTINEL_CI", "SENTINEL_DBUS", "SENTINEL_PORTABLE", "SENTINEL_SYSTEMD_SCOPE"):
             del os.environ[key]
-    for key in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FORCE_COLOR", "PYTHONPATH", "PYTHONSAFEPATH"):
+    for key in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FORCE_COLOR"):
         os.environ.pop(key, None)
 
 

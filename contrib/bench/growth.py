@@ -155,10 +155,10 @@ def page(backend: str, measured: Mapping[int, Samples], load: float) -> str:
         rows = [measured[count][key] for count in counts]
         if all(rows):
             lines.append([title, *(cell(row, None, 3) for row in rows), growth(rows[0], rows[-1])])
-    header = ["", *(f"N = {count:,}" for count in counts), f"of {more:g} times as many"]
+    header = ["", *(f"N = {count:,}" for count in counts), f"{more:g} times as many"]
     return (
-        f"The {backend} backend. Machine: {machine(load)}. Each cell: median (10th to 90th percentile); the last "
-        f"column: how many times as much with N = {counts[-1]:,}.\n\n{table(header, lines)}\n"
+        f"## On {backend}\n\nMachine: {machine(load)}. Each cell: median (10th to 90th percentile); the last column: "
+        f"how many times as much with N = {counts[-1]:,}.\n\n{table(header, lines)}\n"
     )
 
 

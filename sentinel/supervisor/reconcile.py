@@ -45,20 +45,21 @@ def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: 
 
     Nothing is locked or written where all is as wanted. What has to be stopped first (its command was killed
     half-way) goes to a helper, since nobody should wait here; the helper itself has `stop_here`. One engine that
-    can't be reached (see `Report.unreachable`) does not keep the others from their work.
+    can't be reached (see `Report.unreachable`) does not keep the others from their work. `report.state` is only to
+    be read.
 
     Raises:
         StateError: state.json can't be read or written.
         BackendError: an engine went away meanwhile.
     """
-    state = context.store.read()
+    state = context.store.read(cached=True)
     wanted = None if ids is None else set(ids)
     report = Report(state, {})
     records = _look(context, [r for r in state.processes.values() if wanted is None or r.id in wanted], report)
-    pending = [r.id for r in records if _needs_work(context, r, report)]
+    pending = [r.id for r in records if _needs_work(context, r.copy(), report)]
     if pending:
         _round(context, pending, report, stop_here)
-        report.state = context.store.read()
+        report.state = context.store.read(cached=True)
         acted = [report.state.processes[i] for i in pending if i in report.state.processes]
         report.seen.update(context.see(acted))
     return report
@@ -99,7 +100,7 @@ def settle(context: Context, ids: Iterable[int]) -> dict[int, Seen]:
 
 
 def _needs_work(context: Context, record: Record, report: Report) -> bool:
-    """Absorb into the copy just read, and decide. True where something has to be saved or done."""
+    """Absorb into this copy, and decide. True where something has to be saved or done."""
     seen = report.seen[record.id]
     changed = absorb(record, seen, context.now())
     action = _decide(context, record, seen)

@@ -28,7 +28,7 @@ from sentinel.supervisor.daemon.loop import Daemon
 from sentinel.supervisor.facade import Supervisor
 
 HOUR = 3600.0
-PATIENCE = 60.0  # real seconds until what goes on has to be over
+PATIENCE = 240.0  # real seconds until what goes on has to be over
 BLOCK = 1000  # lines of 64 bytes
 ACTOR = Path(__file__).parents[1] / "actor.py"
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
@@ -82,7 +82,7 @@ class Day:
         self.daemon = Daemon(home)
         self.daemon._selector = Paced(self.daemon._selector, self)  # type: ignore[assignment]
         self.counted = Counted()
-        self.brief: set[str] = set()  # names of processes that end by themselves at once
+        self.brief = {"tries"}  # names of processes that end by themselves at once
         self.awaited: tuple[str, Callable[[Record], bool]] | None = None
         self.lines = 0
         self.plan = self._plan()
@@ -126,11 +126,12 @@ class Day:
         plan: list[tuple[float, Callable[[], object]]] = [(hour * HOUR, self.crash) for hour in range(1, self.hours)]
         plan += [(each * 600.0 + 7, self.write) for each in range(int(end / 600))]
         plan += [(hour * HOUR - 1, self.measure) for hour in (2, self.hours)]
-        plan += [(5.5 * HOUR + 10, self.fall_ill), (7.5 * HOUR + 10, self.recover)]
-        swells = 0.0 if self.long else 3.3 * HOUR
-        plan += [(swells, self.begin_bloat), (3.4 * HOUR, self.swell)]
+        # Late enough to be in the ledger still at the end of the long form.
+        plan += [(19.5 * HOUR + 10, self.fall_ill), (21.5 * HOUR + 10, self.recover)]
+        plan += [(20 * HOUR + 5, lambda: self.run("tries", ["/bin/false"], max_restarts=5))]
+        plan += [(0.0 if self.long else 20.3 * HOUR, self.begin_bloat), (20.4 * HOUR, self.swell)]
         if not self.long:
-            plan += [(3.45 * HOUR, lambda: self.supervisor.delete(["bloat"], force=True))]
+            plan += [(20.45 * HOUR, lambda: self.supervisor.delete(["bloat"], force=True))]
         plan += [(end, self.daemon.end)]
         return sorted(plan, key=lambda each: each[0])
 
@@ -148,8 +149,6 @@ class Day:
             self.brief.add(f"loop{number}")
             delay = None if self.long else 600.0
             self.run(f"loop{number}", ["/bin/false"], delay=delay, on_failure="echo the process has $SENTINEL_EVENT")
-        self.brief.add("tries")
-        self.run("tries", ["/bin/false"], max_restarts=5)
         checked = HealthCheck("cmd", f"! test -e {here}/ill", interval=300.0, timeout=30.0, failures=3)
         self.run("checked", ["/bin/sleep", "1000000"], health=checked)
         os.mkfifo(here / "words")

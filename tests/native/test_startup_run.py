@@ -94,9 +94,9 @@ def test_what_cannot_be_started_is_tried_again(native: lab.Sentinel, programs: l
     place.rmdir()
     native.fails(1, "startup", "run")
     assert native.daemon_pid() is not None
-    assert native.status("web")["status"] == "backoff"
+    native.until("web", status="backoff")  # but for the moments of the daemon's attempts
     place.mkdir()
-    assert programs.pid() == native.status("web")["pid"]
+    native.until("web", status="running", pid=programs.pid())
 
 
 def test_staying_until_told_to_end(native: lab.Sentinel, programs: lab.Programs, tmp_path: Path) -> None:

@@ -264,7 +264,8 @@ def test_what_could_not_be_started_at_boot_is_tried_again(
     linger(True)
     assert "no such directory" in there.fails(1, "startup", "run").err
     assert there.daemon_pid() is not None
-    assert {each["name"]: each["status"] for each in there.list()} == {"w": "backoff", "once": "failed"}
+    there.until("w", status="backoff")  # but for the moments of the daemon's attempts
+    there.until("once", status="failed")
     place.mkdir()
     programs.starts(2)  # by the daemon, whose turn it is
     one_copy(there, programs)

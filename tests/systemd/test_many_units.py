@@ -35,20 +35,21 @@ def test_many_units(sentinel_at: Callable[[Path, str], lab.Sentinel], tmp_path: 
     options = ["--name", "w", "--instances", str(count), "--restart", "--restart-delay", "0"]
     sentinel.ok("run", *options, "--", "/bin/sleep", "100000", within=LONG_ENOUGH)
     first = _running(sentinel)
-    assert len(first) == len(set(first.values())) == loaded() == count
+    assert len(first) == len(set(first.values())) == count
+    lab.eventually(lambda: loaded() == count)
     assert all(lab.alive(pid) for pid in first.values())
     # What it costs while nothing happens is the service manager's: no process of ours is there.
     assert lab.processes_naming(sentinel.home).keys() <= set(first.values())
 
     sentinel.ok("stopall", within=LONG_ENOUGH)
     assert lab.gone(*first.values())
-    assert loaded() == 0
+    lab.eventually(lambda: loaded() == 0)
     assert {each["status"] for each in sentinel.list()} == {"stopped"}
 
     sentinel.ok("startall", within=LONG_ENOUGH)
     second = _running(sentinel)
     assert second.keys() == first.keys()
-    assert loaded() == count
+    lab.eventually(lambda: loaded() == count)
 
     crashed = list(second)[: count // 2]
     for name in crashed:
@@ -66,4 +67,4 @@ def test_many_units(sentinel_at: Callable[[Path, str], lab.Sentinel], tmp_path: 
 
     sentinel.ok("delete", "--force", *third, within=LONG_ENOUGH)
     assert lab.gone(*third.values())
-    assert lab.units() == before
+    lab.eventually(lambda: lab.units() == before)

@@ -18,7 +18,7 @@ def manager() -> socket.socket:
 
 def test_a_socket_in_the_file_system(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     # a directory of our own with a short name: the address of a socket has a limit
-    with manager, tempfile.TemporaryDirectory() as directory:
+    with manager, tempfile.TemporaryDirectory(dir="/tmp") as directory:
         address = f"{directory}/notify"
         manager.bind(address)
         monkeypatch.setenv("NOTIFY_SOCKET", address)

@@ -111,7 +111,7 @@ def test_the_script_keeps_what_shells_have_for_themselves(shell: list[str]) -> N
     env = {name: f"/usr/bin:{name}:/bin" for name in names}
     code = "import json,os;print(json.dumps(dict(os.environ)))"
     script = environment.script(env, "/", [sys.executable, "-I", "-S", "-c", code])
-    done = subprocess.run(shell, input=script, capture_output=True, env={}, check=True, timeout=60)
+    done = subprocess.run(shell, input=script, capture_output=True, env={}, check=True, timeout=240)
     got = json.loads(done.stdout)
     assert {name: got.get(name) for name in names} == env
     assert got.keys() - env.keys() <= {"LC_CTYPE", "SHLVL", "_"}
@@ -130,7 +130,7 @@ def run(hook: list[str], **env: str) -> int:
 def hook_files(tmp_path: Path) -> exits.Files:
     home = Home(tmp_path / "home")
     home.prepare()
-    return exits.files(home, 1)
+    return exits.Files(home, 1)
 
 
 def fill(pipe: int) -> None:

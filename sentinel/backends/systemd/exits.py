@@ -96,21 +96,32 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where the hooks of one process write, and the fifo of the daemon that they tell of it."""
+    """Where the hooks of one process write, and the fifo of the daemon that they tell of it.
 
+    Made for each process at each look: a path is built only when it is asked for.
+    """
+
+    home: Home
     id: int
-    record: Path
-    since: Path
-    mark: Path
-    fifo: Path
+
+    @property
+    def record(self) -> Path:
+        return self.home.exits / f"{self.id}.ends"
+
+    @property
+    def since(self) -> Path:
+        return self.home.exits / f"{self.id}.since"
+
+    @property
+    def mark(self) -> Path:
+        return self.home.exits / f"{self.id}.asked"
+
+    @property
+    def fifo(self) -> Path:
+        return self.home.daemon_fifo
 
     def all(self) -> tuple[Path, ...]:
         return self.record, self.since, self.mark
-
-
-def files(home: Home, id: int) -> Files:
-    where = home.exits
-    return Files(id, where / f"{id}.ends", where / f"{id}.since", where / f"{id}.asked", home.daemon_fifo)
 
 
 def signal_number(name: str) -> int | None:
@@ -160,9 +171,12 @@ def read(where: Files) -> Ends | None:
     """The record; None where there is none that can be understood."""
     for _ in range(20):
         try:
-            with where.record.open(encoding="ascii", errors="replace") as file:
-                words = file.read(4096).split()
-                at = os.fstat(file.fileno()).st_mtime
+            fd = os.open(f"{where.home.exits}/{where.id}.ends", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                words = os.read(fd, 4096).decode("ascii", "replace").split()
+                at = os.fstat(fd).st_mtime
+            finally:
+                os.close(fd)
         except OSError:
             return None
         if len(words) == 8 and words[0] == words[7] and words[0].isdigit() and words[1].isdigit():

@@ -46,7 +46,7 @@ class Notebook:
 
     def hooks(self, record: Record) -> exits.Files:
         """Where its hooks write."""
-        return exits.files(self.home, record.id)
+        return exits.Files(self.home, record.id)
 
     def unit(self, record: Record) -> str:
         """The unit that it has, else the one that it will get."""
@@ -54,12 +54,12 @@ class Notebook:
 
     def read(self, id: int) -> Note | None:
         try:
-            found = json.loads(self._path(id).read_text(encoding="utf-8"))
+            with open(f"{self._directory}/{id}.json", "rb") as file:
+                found = json.loads(file.read())
         except (OSError, ValueError):
             return None
-        known = set(Note.__match_args__)
         try:
-            return Note(**{key: value for key, value in found.items() if key in known})
+            return Note(**{key: value for key, value in found.items() if key in Note.__match_args__})
         except (TypeError, AttributeError):
             return None
 
@@ -69,7 +69,8 @@ class Notebook:
     def acknowledged(self, id: int) -> tuple[int, int]:
         """Run and number of its ends that are saved elsewhere."""
         try:
-            run, ends = self._ack(id).read_text(encoding="ascii").split()
+            with open(f"{self._directory}/{id}.ack", "rb") as file:
+                run, ends = file.read().split()
             return int(run), int(ends)
         except (OSError, ValueError):
             return 0, 0

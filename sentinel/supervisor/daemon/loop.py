@@ -163,7 +163,7 @@ class Daemon:
     def _changed(self, report: Report) -> None:
         """The watches look at what is there now."""
         state: State = report.state
-        self.passing.saw(report.seen)
+        self.passing.saw(report.seen, state.processes)
         self.health.update(state)
         self.memory.update(state)
         self.logs.update(state)

@@ -1,13 +1,12 @@
-"""What systemd is in the middle of: a hook tells of an end; what comes of that we look for ourselves, for a while."""
+"""What systemd is in the middle of: a hook tells of an end; what comes of that we look for, ever less often."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from sentinel.backends.base import Seen
 
 SOONEST = 0.02  # seconds until the next look; then as long again as it has lasted so far
-LATEST = 0.5
-PATIENCE = 3.0  # seconds after which nothing is expected any more: a later change is told by a hook of the unit
+LATEST = 5.0
 
 
 class Passing:
@@ -22,24 +21,24 @@ class Passing:
         for id in ids:
             self._since.pop(id, None)
 
-    def saw(self, seen: Mapping[int, Seen]) -> None:
-        """Take in a look at some of them, or all."""
+    def saw(self, seen: Mapping[int, Seen], known: Container[int]) -> None:
+        """Take in a look at some of them, or all. `known`: those that there are."""
         now = time.monotonic()
+        self._since = {id: since for id, since in self._since.items() if id in known}
         for id, one in seen.items():
             if one.passing:
                 self._since.setdefault(id, now)
             else:
                 self._since.pop(id, None)
-        waits = [min(max(now - since, SOONEST), LATEST) for since in self._since.values() if now - since < PATIENCE]
+        waits = [min(max(now - since, SOONEST), LATEST) for since in self._since.values()]
         self._next = now + min(waits) if waits else None
 
     def due(self) -> set[int]:
         """Those to look at now."""
-        now = time.monotonic()
-        if self._next is None or now < self._next:
+        if self._next is None or time.monotonic() < self._next:
             return set()
         self._next = None
-        return {id for id, since in self._since.items() if now - since < PATIENCE}
+        return set(self._since)
 
     def wait(self) -> float | None:
         """Seconds until the next look."""
