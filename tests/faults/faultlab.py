@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -235,6 +236,20 @@ class House:
         self.written_down(name, new)
         return new
 
+    def all_settled(self, names: Sequence[str]) -> None:
+        """Each runs once or not at all, as its record says; no process, port or file is left over."""
+        self.state()
+        for name in names:
+            record = self.record(name)
+            if record is not None and record.desired == "running":
+                self.only_copy(name)
+                continue
+            if record is not None:
+                self.until(name, "stopped")
+            lab.eventually(lambda name=name: not self.copies(name))  # type: ignore[misc]
+        self.check_no_orphans()
+        self.check_no_leaks()
+
     def check_no_orphans(self) -> None:
         """Each process that carries this home's marker belongs to a tree that the keeper tells of a listed record."""
         state = self.supervisor_state()
@@ -278,6 +293,32 @@ class House:
         if (held := claims._claims.pop(str(self.root), None)) is not None:
             held.close()
         gc.collect()  # supervisors that are held by cycles hold connections to the keeper
+
+
+CLIENTS_NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def client(house: House, seed: int, steps: int, backend: str = "native") -> None:
+    """One of many at once: refusals are fine (somebody else was first); anything else is a fault, and ends it."""
+    chance = random.Random(seed)
+    for _ in range(steps):
+        name, what = chance.choice(CLIENTS_NAMES), chance.randrange(9)
+        with suppress(SentinelError):
+            supervisor = house.supervisor
+            if what < 2:
+                supervisor.run(house.request(name, ports=["PORT"], backend=backend))
+            elif what == 2:
+                for pid in house.copies(name):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            elif what == 3:
+                supervisor.list()
+            elif what == 4:
+                supervisor.group_add("g", [name], restart=chance.random() < 0.5)
+            elif what == 5:
+                supervisor.restart(chance.sample(CLIENTS_NAMES, 2))
+            else:
+                getattr(supervisor, ("start", "stop", "delete")[what - 6])([name])
 
 
 def ended(pid: int) -> int:

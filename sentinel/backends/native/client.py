@@ -357,7 +357,10 @@ def pid_of_keeper(home: Home) -> int | None:
 
 def _reach(home: Home) -> socket.socket | None:
     """A connected socket, or None where no keeper listens."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _unreachable(home, error, "close some of what is open, or raise the limit (ulimit -n)") from error
     try:
         sock.settimeout(ANSWER_WITHIN)
         sockets.connect(sock, os.fspath(home.keeper_socket))
@@ -372,10 +375,11 @@ def _reach(home: Home) -> socket.socket | None:
         return None
     except OSError as error:
         sock.close()
-        raise BackendError(
-            f"cannot reach the keeper: {os.strerror(error.errno or 0).lower()}",
-            f"check {home.run} and its permissions",
-        ) from error
+        raise _unreachable(home, error, f"check {home.run} and its permissions") from error
+
+
+def _unreachable(home: Home, error: OSError, hint: str) -> BackendError:
+    return BackendError(f"cannot reach the keeper of {home.root}: {os.strerror(error.errno or 0).lower()}", hint)
 
 
 def _checked(reply: dict[str, Any], home: Home) -> dict[str, Any]:
