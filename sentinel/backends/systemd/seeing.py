@@ -48,8 +48,8 @@ class Seeing:
                 if unit is None and note is not None and not note.pending and note.at >= asked_at:
                     stale.append(record)  # started since we asked: that it is not there says nothing
                 out[record.id] = self._one(record, unit, note, look)
-                if record.id in mains:
-                    _put(out[record.id], mains[record.id], note)
+                if unit is not None and not unit.ended:
+                    _put(out[record.id], unit, mains.get(record.id), note)
             if not stale:
                 break
             left = stale
@@ -76,8 +76,6 @@ class Seeing:
             crashed = unit.sub == "stop-post" and not unit.job and bool(note and note.mode != "no")
             seen.status = Status.BACKOFF if crashed else Status.STOPPING
             again = again and not unit.job  # why it was stopped is known when it has ended
-        if ends and ends.ends and (unit.active == "deactivating" or seen.status is Status.BACKOFF):
-            seen.restarts = ends.ends - 1
         if note and ends and again:
             self._tell(record.id, seen, note, ends, ends.exit(note.run, ""))
         return seen
@@ -178,11 +176,16 @@ class _Look:
         return note.manager != self._life
 
 
-def _put(seen: Seen, main: _Main, note: Note | None) -> None:
+def _put(seen: Seen, unit: Unit, main: _Main | None, note: Note | None) -> None:
     """Looked at last, so that a process which is alive here has not added to the ends told with it."""
-    if main.pid is not None and identity.alive(main.pid, main.start_time):
+    if main is not None and main.pid is not None and identity.alive(main.pid, main.start_time):
         seen.alive, seen.pid, seen.start_time, seen.started_at = True, main.pid, main.start_time, main.started_at
         seen.passing = False
+        if seen.status is Status.BACKOFF:
+            seen.status = None  # it runs again since its unit was looked at
+    elif unit.active == "deactivating" or seen.status is Status.BACKOFF:
+        if seen.restarts:
+            seen.restarts -= 1  # the last of the ends has had no restart yet
     elif seen.status is None:  # it ended while we looked
         seen.passing = True
         seen.status = Status.BACKOFF if note is not None and note.mode != "no" else Status.STOPPING
