@@ -25,6 +25,7 @@ from sentinel.model import HealthCheck, Limits, LogSettings, Record, Restart, Re
 from sentinel.paths import Home
 from sentinel.supervisor.api import RunRequest
 from sentinel.supervisor.daemon.loop import Daemon
+from sentinel.supervisor.daemon.main import _only_one
 from sentinel.supervisor.facade import Supervisor
 
 HOUR = 3600.0
@@ -126,6 +127,7 @@ class Day:
         plan: list[tuple[float, Callable[[], object]]] = [(hour * HOUR, self.crash) for hour in range(1, self.hours)]
         plan += [(each * 600.0 + 7, self.write) for each in range(int(end / 600))]
         plan += [(hour * HOUR - 1, self.measure) for hour in (2, self.hours)]
+        plan += [(100.0, self.begin_checked)]  # so that its probes are never due when a crash is
         # Late enough to be in the ledger still at the end of the long form.
         plan += [(19.5 * HOUR + 10, self.fall_ill), (21.5 * HOUR + 10, self.recover)]
         plan += [(20 * HOUR + 5, lambda: self.run("tries", ["/bin/false"], max_restarts=5))]
@@ -149,11 +151,13 @@ class Day:
             self.brief.add(f"loop{number}")
             delay = None if self.long else 600.0
             self.run(f"loop{number}", ["/bin/false"], delay=delay, on_failure="echo the process has $SENTINEL_EVENT")
-        checked = HealthCheck("cmd", f"! test -e {here}/ill", interval=300.0, timeout=30.0, failures=3)
-        self.run("checked", ["/bin/sleep", "1000000"], health=checked)
         os.mkfifo(here / "words")
         logs = LogSettings(max_size=4 * 64 * BLOCK, backups=3)
         self.run("writer", ["/bin/sh", "-c", 'exec cat <>"$0"', str(here / "words")], logs=logs)
+
+    def begin_checked(self) -> None:
+        well = HealthCheck("cmd", f"! test -e {self.directory}/ill", interval=300.0, timeout=30.0, failures=3)
+        self.run("checked", ["/bin/sleep", "1000000"], health=well)
 
     def record(self, name: str) -> Record:
         return next(r for r in self.supervisor._context.store.read().processes.values() if r.name == name)
@@ -222,11 +226,12 @@ def _private(pid: int) -> int:
 def main(home: str, directory: str, hours: str, long: str) -> None:
     day = Day(Home(home), Path(directory), int(hours), long == "long")
     day.begin()
-    day.daemon.open()
-    try:
-        day.daemon.loop()
-    finally:
-        day.daemon.close()
+    with _only_one(day.home):  # as every daemon is
+        day.daemon.open()
+        try:
+            day.daemon.loop()
+        finally:
+            day.daemon.close()
     counted = day.counted
     told = {"waits": counted.waits, "told": counted.told, "at": counted.at, "marks": counted.marks}
     told |= {"began": day.clock.began, "passed": day.clock.passed, "lines": day.lines}
