@@ -95,7 +95,11 @@ class Day:
         daemon = self.daemon
         if daemon._ending:
             return True
-        if daemon.health._prober._busy or daemon._helpers or daemon.context.hooks or daemon._all or daemon._ended:
+        prober = daemon.health._prober
+        with prober._lock:  # an answer is there a moment before the loop can hear of it
+            if prober._busy or prober._results:
+                return False
+        if daemon._helpers or daemon.context.hooks or daemon._all or daemon._ended:
             return False
         state = daemon.context.store.read(cached=True)
         records = {record.name: record for record in state.processes.values()}
@@ -127,7 +131,6 @@ class Day:
         plan: list[tuple[float, Callable[[], object]]] = [(hour * HOUR, self.crash) for hour in range(1, self.hours)]
         plan += [(each * 600.0 + 7, self.write) for each in range(int(end / 600))]
         plan += [(hour * HOUR - 1, self.measure) for hour in (2, self.hours)]
-        plan += [(100.0, self.begin_checked)]  # so that its probes are never due when a crash is
         # Late enough to be in the ledger still at the end of the long form.
         plan += [(19.5 * HOUR + 10, self.fall_ill), (21.5 * HOUR + 10, self.recover)]
         plan += [(20 * HOUR + 5, lambda: self.run("tries", ["/bin/false"], max_restarts=5))]
@@ -153,11 +156,9 @@ class Day:
             self.run(f"loop{number}", ["/bin/false"], delay=delay, on_failure="echo the process has $SENTINEL_EVENT")
         os.mkfifo(here / "words")
         logs = LogSettings(max_size=4 * 64 * BLOCK, backups=3)
-        self.run("writer", ["/bin/sh", "-c", 'exec cat <>"$0"', str(here / "words")], logs=logs)
-
-    def begin_checked(self) -> None:
-        well = HealthCheck("cmd", f"! test -e {self.directory}/ill", interval=300.0, timeout=30.0, failures=3)
+        well = HealthCheck("cmd", f"! test -e {here}/ill", interval=300.0, timeout=30.0, failures=3)
         self.run("checked", ["/bin/sleep", "1000000"], health=well)
+        self.run("writer", ["/bin/sh", "-c", 'exec cat <>"$0"', str(here / "words")], logs=logs)
 
     def record(self, name: str) -> Record:
         return next(r for r in self.supervisor._context.store.read().processes.values() if r.name == name)
