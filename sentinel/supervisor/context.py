@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping
 
 from sentinel import faultpoints
 from sentinel.backends.base import Backend, Seen
+from sentinel.errors import BackendError
 from sentinel.events import Event
 from sentinel.model import Record, State
 from sentinel.paths import Home
 from sentinel.state import Store
+
+Engine = tuple[str, str | None]  # name and scope
 
 
 class Context:
@@ -19,7 +22,7 @@ class Context:
         self.store = Store(home)
         self.store.listener = self._happened
         self.hooks: list[int] = []  # pids of hooks that were started
-        self._engines: dict[tuple[str, str | None], Backend] = {}
+        self._engines: dict[Engine, Backend] = {}
 
     def engine(self, name: str, scope: str | None = None) -> Backend:
         """The engine of that name.
@@ -39,10 +42,7 @@ class Context:
 
     def by_engine(self, records: Iterable[Record]) -> list[tuple[Backend, list[Record]]]:
         """The records of each engine together: engines do many at once."""
-        parts: dict[tuple[str, str | None], list[Record]] = {}
-        for record in records:
-            parts.setdefault((record.backend, record.scope), []).append(record)
-        return [(self.engine(*key), group) for key, group in parts.items()]
+        return [(self.engine(*key), group) for key, group in _parts(records).items()]
 
     def see(self, records: Iterable[Record]) -> dict[int, Seen]:
         """What the engines say of each."""
@@ -50,6 +50,17 @@ class Context:
         for engine, group in self.by_engine(records):
             seen.update(engine.see(group))
         return seen
+
+    def look(self, records: Iterable[Record]) -> tuple[dict[int, Seen], dict[Engine, BackendError]]:
+        """The same, from the engines that can be reached; and why the others can't be."""
+        seen: dict[int, Seen] = {}
+        unreachable: dict[Engine, BackendError] = {}
+        for key, group in _parts(records).items():
+            try:
+                seen.update(self.see(group))
+            except BackendError as error:
+                unreachable[key] = error
+        return seen, unreachable
 
     def forget_exits(self, records: Iterable[Record], exits: Mapping[int, int]) -> None:
         """Exits up to these runs are saved in state.json now."""
@@ -74,3 +85,10 @@ class Context:
 
         faultpoints.reach("daemon.poking")
         poke(self.home)
+
+
+def _parts(records: Iterable[Record]) -> dict[Engine, list[Record]]:
+    parts: dict[Engine, list[Record]] = {}
+    for record in records:
+        parts.setdefault((record.backend, record.scope), []).append(record)
+    return parts

@@ -34,11 +34,10 @@ _PROCESS = (
 
 
 def measure(context: Context) -> str:
-    """All of it as OpenMetrics text.
+    """All of it as OpenMetrics text. Of a process whose backend can't be reached nothing is known but its logs.
 
     Raises:
         StateError: state.json can't be read.
-        BackendError: an engine can't be reached.
     """
     records = list(context.store.read().processes.values())
     return metrics.render([*_sentinel(context.home), *_processes(context, records), _logs(context.home, records)])
@@ -57,7 +56,11 @@ def _sentinel(home: Home) -> list[Metric]:
 
 def _processes(context: Context, records: list[Record]) -> list[Metric]:
     found = {key: Metric(f"sentinel_process_{key}", kind, help) for key, kind, help in _PROCESS}
-    seen = context.see(records)
+    seen, unreachable = context.look(records)
+    up = Metric("sentinel_backend_up", "gauge", "1: the backend of some process can be reached, 0: it can't be.")
+    for name in sorted({record.backend for record in records}):
+        up.add(all(name != engine for engine, _ in unreachable), {"backend": name})
+    records = [record for record in records if record.id in seen]
     for record in records:
         absorb(record, seen[record.id], context.now())
     alive = [record for record in records if seen[record.id].alive]
@@ -69,7 +72,7 @@ def _processes(context: Context, records: list[Record]) -> list[Metric]:
             values = {**values, **_used(usage[record.id], len(trees[record.id]))}
         for key, value in values.items():
             found[key].add(value, _labels(record))
-    return list(found.values())
+    return [up, *found.values()]
 
 
 def _labels(record: Record) -> dict[str, str]:

@@ -8,7 +8,7 @@ from sentinel.model import Record, State
 from sentinel.plain import dataclass, field
 from sentinel.supervisor import launching
 from sentinel.supervisor.absorb import absorb
-from sentinel.supervisor.context import Context
+from sentinel.supervisor.context import Context, Engine
 from sentinel.supervisor.decide import Action, GiveUp, Nothing, Start, Stop, WakeAt, decide
 from sentinel.supervisor.missed import tell_missed
 
@@ -27,7 +27,7 @@ class Report:
     to_stop: list[int] = field(default_factory=list)
     helpers: list[int] = field(default_factory=list)  # pids of helpers that were started for them
     busy: bool = False  # somebody else works on one of them: look again when they are done
-    unreachable: dict[tuple[str, str | None], BackendError] = field(default_factory=dict)  # engines, and why
+    unreachable: dict[Engine, BackendError] = field(default_factory=dict)  # engines, and why
 
     def check(self, records: Iterable[Record]) -> None:
         """Raise BackendError where one of them could not be looked at."""
@@ -55,26 +55,15 @@ def reconcile(context: Context, ids: Iterable[int] | None = None, *, stop_here: 
     state = context.store.read(cached=True)
     wanted = None if ids is None else set(ids)
     report = Report(state, {})
-    records = _look(context, [r for r in state.processes.values() if wanted is None or r.id in wanted], report)
-    pending = [r.id for r in records if _needs_work(context, r.copy(), report)]
+    records = [r for r in state.processes.values() if wanted is None or r.id in wanted]
+    report.seen, report.unreachable = context.look(records)
+    pending = [r.id for r in records if r.id in report.seen and _needs_work(context, r.copy(), report)]
     if pending:
         _round(context, pending, report, stop_here)
         report.state = context.store.read(cached=True)
         acted = [report.state.processes[i] for i in pending if i in report.state.processes]
         report.seen.update(context.see(acted))
     return report
-
-
-def _look(context: Context, records: list[Record], report: Report) -> list[Record]:
-    """See them; returned are those whose engine can be reached."""
-    for record in records:
-        key = record.backend, record.scope
-        if record.id not in report.seen and key not in report.unreachable:
-            try:
-                report.seen.update(context.see([r for r in records if (r.backend, r.scope) == key]))
-            except BackendError as error:
-                report.unreachable[key] = error
-    return [record for record in records if record.id in report.seen]
 
 
 def after_exits(context: Context, ids: Iterable[int]) -> Report:

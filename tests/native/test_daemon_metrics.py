@@ -10,6 +10,9 @@ import pytest
 from lab import Programs, Sentinel, eventually
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from sentinel.paths import Home
+from sentinel.state import Store
+
 Samples = dict[tuple[str, str], float]
 
 
@@ -114,3 +117,23 @@ def test_a_daemon_that_runs_without_them_is_not_taken_for_one_that_serves_them(n
     address = served(native)
     native.ok("daemon", "start", "--metrics", address)
     assert "serves its metrics on" in native.fails(1, "daemon", "start", "--metrics", "127.0.0.1:1").err
+
+
+def test_a_backend_out_of_reach_hides_no_other(native: Sentinel, programs: Programs) -> None:
+    native.run("web", "--", *programs.steady())
+    native.run("far", "--", *programs.steady("other"))
+    native.ok("stop", "far")
+    _move_record(native, "systemd", "user")
+    told = native.ok("metrics", env={"DBUS_SESSION_BUS_ADDRESS": "tcp:host=127.0.0.1,port=1"}).out.splitlines()
+    _move_record(native, "native", None)
+    assert 'sentinel_backend_up{backend="native"} 1' in told
+    assert 'sentinel_backend_up{backend="systemd"} 0' in told
+    assert [line for line in told if line.startswith("sentinel_process_up{")] == [
+        'sentinel_process_up{name="web",group="",backend="native"} 1'
+    ]
+
+
+def _move_record(native: Sentinel, backend: str, scope: str | None) -> None:
+    with Store(Home(native.home)).change() as state:
+        far = next(record for record in state.processes.values() if record.name == "far")
+        far.backend, far.scope = backend, scope
