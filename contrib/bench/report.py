@@ -143,7 +143,8 @@ PAGE = """\
 <!-- made by contrib/bench/bench.py: run it again instead of editing this -->
 
 Sentinel's native backend beside other supervisors, measured in one run on one machine, taking turns
-(`uv run python contrib/bench/bench.py --out docs/benchmark.md`). Read the ratios: the times are the machine's.
+(`uv run python contrib/bench/bench.py --tools {names} --out docs/benchmark.md`).
+Read the ratios: the times are the machine's.
 
 Machine: {machine}. Versions: {versions}.
 
@@ -185,6 +186,7 @@ def page(bench: Bench, versions: dict[str, str], plot: str | None) -> str:
     lost = [name for name, values in results.samples.get("log-lost", {}).items() if any(values)]
     table_of_facts = facts(results)
     text = PAGE.format(
+        names=",".join(columns),
         machine=machine(bench.load),
         versions=", ".join(f"{name} {versions[name]}" for name in columns),
         numbers=numbers(results, rows(bench.count), columns),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sentinel.backends.systemd import exits, naming
 from sentinel.backends.systemd.unit import Place
+from sentinel.files import read_small
 from sentinel.model import Record
 from sentinel.paths import Home
 from sentinel.plain import asdict, dataclass
@@ -54,8 +55,7 @@ class Notebook:
 
     def read(self, id: int) -> Note | None:
         try:
-            with open(f"{self._directory}/{id}.json", "rb") as file:
-                found = json.loads(file.read())
+            found = json.loads(read_small(f"{self._directory}/{id}.json"))
         except (OSError, ValueError):
             return None
         try:
@@ -69,8 +69,7 @@ class Notebook:
     def acknowledged(self, id: int) -> tuple[int, int]:
         """Run and number of its ends that are saved elsewhere."""
         try:
-            with open(f"{self._directory}/{id}.ack", "rb") as file:
-                run, ends = file.read().split()
+            run, ends = read_small(f"{self._directory}/{id}.ack").split()
             return int(run), int(ends)
         except (OSError, ValueError):
             return 0, 0

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from sentinel.files import read_small
 from sentinel.model import Limits
 
 _CGROUPS = "/sys/fs/cgroup"
@@ -53,8 +54,7 @@ def open_files(pid: int) -> int | None:
 def cgroup(pid: int) -> str | None:
     """The control group's directory: of the unified hierarchy, or of systemd's own beside older ones."""
     try:
-        with open(f"/proc/{pid}/cgroup", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
+        lines = read_small(f"/proc/{pid}/cgroup").decode(errors="surrogateescape").splitlines()
     except OSError:
         return None
     for prefix, tops in (("0::", ("", "/unified")), ("1:name=systemd:", ("/systemd",))):
@@ -88,11 +88,12 @@ def processes(directory: str) -> list[int]:
 
 def _processes(directory: str) -> list[int]:
     try:
-        with open(f"{directory}/cgroup.procs") as file:
-            out = [int(pid) for pid in file.read().split()]
-        for entry in os.scandir(directory):
-            if entry.is_dir(follow_symlinks=False):
-                out += _processes(entry.path)
+        with open(f"{directory}/cgroup.procs", "rb", buffering=0) as file:
+            out = [int(pid) for pid in file.readall().split()]
+        if os.stat(directory).st_nlink > 2:  # as in all of sysfs: 2 and one for each directory in it
+            for entry in os.scandir(directory):
+                if entry.is_dir(follow_symlinks=False):
+                    out += _processes(entry.path)
     except OSError:
         return []  # it went while we looked
     return out
