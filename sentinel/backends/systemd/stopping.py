@@ -108,22 +108,28 @@ class Stopping:
             unit = loaded.get(self._notebook.unit(record))
             if results[record.id] is not None:
                 continue
+            if force and record.id in ends and (unit is None or unit.ended):
+                self._record_kill(record, ends[record.id])
             if unit is None:
-                if force and ends.get(record.id) == self._ends(record):
-                    exits.add(self._notebook.hooks(record), os.CLD_KILLED, signal.SIGKILL)
                 continue
             pids = members(self._manager, unit.name)
             if pids or not unit.ended:
                 results[record.id] = self._left(record, unit, pids)
             elif unit.active == "failed":
                 failed.append(unit.name)
-                if ends.get(record.id) == self._ends(record):
+                if not force and ends.get(record.id) == self._ends(record):
                     self._record(record, unit.name)
         self._manager.reset_failed(failed)
 
     def _ends(self, record: Record) -> int:
         found = exits.read(self._notebook.hooks(record))
         return found.ends if found else 0
+
+    def _record_kill(self, record: Record, ends: int) -> None:
+        """By SIGKILL, also where systemd began to restart it before it took our stop job, and ended that by SIGTERM."""
+        found = exits.read(self._notebook.hooks(record))
+        if found is None or found.ends == ends or found.exit(0, "").signal == signal.SIGTERM:
+            exits.add(self._notebook.hooks(record), os.CLD_KILLED, signal.SIGKILL)
 
     def _record(self, record: Record, unit: str) -> None:
         """After SIGKILL to a whole control group some kernels also kill what is started in it later: the hook."""
