@@ -1,6 +1,7 @@
 """What is told of a unit that moves on between the questions of one look."""
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sentinel.backends.systemd import exits
 from sentinel.backends.systemd.manager import Unit
 from sentinel.backends.systemd.notebook import Note, Notebook
 from sentinel.backends.systemd.seeing import Seeing
+from sentinel.backends.systemd.stopping import Stopping
 from sentinel.model import Record, Spec, Status
 from sentinel.paths import Home
 
@@ -55,3 +57,28 @@ def test_restarts_are_those_of_the_run_that_is_told(
     manager: Any = Manager(unit, os.getpid() if runs else 0)
     seen = Seeing(manager, notebook).see([record])[1]
     assert (seen.alive, seen.status, seen.restarts) == (runs, status, restarts)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        (os.CLD_EXITED, 7, (7, None)),  # by itself, before it could be killed
+        (os.CLD_KILLED, signal.SIGTERM, (None, signal.SIGKILL)),  # a restart that systemd had begun and ended again
+        (None, None, (None, signal.SIGKILL)),  # the hook was killed as well
+    ],
+)
+def test_how_a_forced_stop_is_told(
+    tmp_path: Path, code: int | None, status: int | None, told: tuple[int | None, int | None]
+) -> None:
+    notebook = Notebook(Home(tmp_path / "home"))
+    notebook.prepare()
+    record = Record(1, "web", "systemd", Spec(argv=["true"], cwd="/"), unit="sentinel-web.service")
+    exits.reset(notebook.hooks(record))
+    if code is not None and status is not None:
+        exits.add(notebook.hooks(record), code, status)
+    manager: Any = None
+    Stopping(manager, notebook)._record_kill(record, 0)
+    ends = exits.read(notebook.hooks(record))
+    assert ends is not None
+    end = ends.exit(1, "stop")
+    assert (end.code, end.signal) == told
